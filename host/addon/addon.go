@@ -1,0 +1,97 @@
+// Package addon holds the words of the host: installations, staff, pages and
+// slots. It is a leaf that every other package of the host imports.
+package addon
+
+import (
+	"html/template"
+	"slices"
+	"time"
+)
+
+// Slot names a platform may draw in its own pages.
+const (
+	SlotNav           = "nav.addons"
+	SlotCustomerTab   = "customer.tab"
+	SlotReportSection = "report.section"
+)
+
+// AbilityInstall lets a staff user install and remove add-ons.
+const AbilityInstall = "addons:install"
+
+// Installation is one add-on enabled for one biller, with what its staff
+// agreed to. The version that runs is the platform's, not the installation's.
+type Installation struct {
+	BillerID, AddonID string
+	State             State
+	// Permissions are the granted ones; the host refuses every other.
+	Permissions []string
+	// Version is the one whose permissions were agreed to.
+	Version     string
+	InstalledBy string
+	InstalledAt time.Time
+	UpdatedAt   time.Time
+}
+
+// Granted tells whether the biller agreed to the permission.
+func (i Installation) Granted(permission string) bool {
+	return i.State == Enabled && slices.Contains(i.Permissions, permission)
+}
+
+// State of an installation.
+type State string
+
+// States of an installation. Suspended keeps the data and closes the pages.
+const (
+	Enabled   State = "enabled"
+	Suspended State = "suspended"
+)
+
+// Staff is a signed-in person who works for a biller, as the platform says.
+type Staff struct {
+	ID, Name, Email string
+	BillerID        string
+	// Abilities are what the person's role may do: those that manifests name
+	// ("staff:invite") and AbilityInstall.
+	Abilities []string
+}
+
+// Can tells whether the staff user holds the ability.
+func (s Staff) Can(ability string) bool { return slices.Contains(s.Abilities, ability) }
+
+// Page is what the platform's frame is drawn around.
+type Page struct {
+	// Title is the <title>, without the platform's name.
+	Title string
+	// Status is the HTTP status; 0 means 200.
+	Status int
+	// Active names the place in the navigation: "marketplace" or
+	// "addon:customer-portal".
+	Active string
+	// Body goes inside <main>. It is safe: the host's own templates or a
+	// fragment that passed the allow-list.
+	Body template.HTML
+}
+
+// SlotView is one add-on's place in a platform page.
+type SlotView struct {
+	AddonID string
+	Slot    string
+	// Title is the manifest's, for a tab or a section heading.
+	Title string
+	// Href is set for SlotNav: the add-on's own page.
+	Href string
+}
+
+// AuditRecord is an audit event with what only the host knows.
+type AuditRecord struct {
+	At              time.Time
+	AddonID         string
+	StaffID         string
+	PortalUserClaim string
+	Action          string
+	Object          string
+	CustomerID      string
+	RequestID       string
+	RemoteIP        string
+	Detail          map[string]string
+}
