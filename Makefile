@@ -1,0 +1,92 @@
+# Customer Portal. `make run` needs Go and make; `make test` installs the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+export CGO_ENABLED ?= 1
+VERSION := $(shell sed -n 's/^version: *//p' manifest.yaml | tr -d '"')
+PLATFORM := $(shell go env GOOS)/$(shell go env GOARCH)
+DATA_DIR ?= .data
+TOOLS := bin/tools
+PACKAGES ?= ./...
+
+.PHONY: run build package lint test proof bench fuzz proto tools test-deps axe clean
+
+## run: build everything, put the add-on into a local marketplace, start the platform.
+run: build package
+	bin/billhost serve --dev --data-dir $(DATA_DIR) --packages dist
+
+build:
+	CGO_ENABLED=0 go build -o bin/billhost ./host/cmd/billhost
+	CGO_ENABLED=0 go build -o bin/addon ./sdk/cmd/addon
+	CGO_ENABLED=0 go build -trimpath -o bin/customer-portal ./plugin
+
+package: build
+	mkdir -p dist
+	bin/addon pack --manifest manifest.yaml --binary $(PLATFORM)=bin/customer-portal --static sdk/web/look \
+		--include README.md --include CHANGELOG.md --include LICENSE --out dist/customer-portal-$(VERSION).addon
+
+## lint: the static checks.
+lint: tools
+	@out=$$(gofmt -l sdk host plugin); if [ -n "$$out" ]; then echo "gofmt wants:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(TOOLS)/staticcheck ./...
+	$(TOOLS)/errcheck -exclude .ci/errcheck.txt -ignoretests ./...
+	$(TOOLS)/sqlclosecheck ./...
+	$(TOOLS)/rowserrcheck ./...
+	go mod tidy -diff
+	go test ./sdk/internal/walls
+	$(MAKE) proto
+	@if [ -n "$$(git status --porcelain -- sdk/pb)" ]; then echo "sdk/pb is not what make proto generates: commit its result"; exit 1; fi
+	@out=$$($(TOOLS)/govulncheck ./... 2>&1) && echo "$$out" | tail -1 || \
+		{ if grep -q "fetching vulnerabilities" <<<"$$out"; then echo "govulncheck: its database is out of reach, skipped"; else echo "$$out"; exit 1; fi; }
+
+## test: the gate. Both databases, a real browser, the race detector.
+test: test-deps axe
+	go run ./sdk/sqldb/dbtest/testpg -- go test -race -timeout 15m $(PACKAGES)
+
+## proof: the large loads; results go to docs/proof.md.
+proof: test-deps
+	go run ./sdk/sqldb/dbtest/testpg -- go test -count=1 -timeout 60m -run '^TestProof' -proof ./host/cmd/billhost/...
+
+bench:
+	go test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+FUZZTIME ?= 60s
+fuzz:
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+		done; done
+
+## proto: generate sdk/pb from sdk/proto. Needs protoc (Debian: protobuf-compiler).
+proto: tools
+	@command -v protoc >/dev/null || $(MAKE) apt-protobuf-compiler
+	PATH="$(CURDIR)/$(TOOLS):$$PATH" protoc -I sdk/proto --go_out=. --go_opt=module=github.com/billing-addons/customer-portal \
+		--go-grpc_out=. --go-grpc_opt=module=github.com/billing-addons/customer-portal sdk/proto/addon/v1/*.proto
+
+tools: $(TOOLS)/.stamp
+$(TOOLS)/.stamp: .ci/tools/go.mod .ci/tools/go.sum
+	mkdir -p $(TOOLS)
+	cd .ci/tools && GOBIN=$(CURDIR)/$(TOOLS) go install tool
+	touch $@
+
+test-deps:
+	@command -v chromium >/dev/null || $(MAKE) apt-chromium
+	@pg_config --bindir >/dev/null 2>&1 && test -x "$$(pg_config --bindir)/initdb" || $(MAKE) apt-postgresql
+	@command -v gcc >/dev/null || $(MAKE) apt-gcc
+	@command -v npm >/dev/null || $(MAKE) apt-npm
+
+# apt-NAME installs a Debian package, as root only.
+apt-%:
+	@if [ "$$(id -u)" != 0 ]; then echo "$* is missing: run 'apt-get install $*' as root, then again"; exit 1; fi
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $* $(if $(filter postgresql,$*),libpq-dev,)
+
+axe: .ci/node_modules/axe-core/axe.min.js
+.ci/node_modules/axe-core/axe.min.js: .ci/package.json .ci/package-lock.json
+	cd .ci && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+clean:
+	rm -rf bin dist .ci/node_modules
