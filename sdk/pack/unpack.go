@@ -1,0 +1,95 @@
+package pack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Unpack checks an archive and puts it into dest/<sha256 of the archive>, which
+// appears complete or not at all. An intact folder that is there already is used;
+// one that Verify refuses is replaced. Errors are those of Read.
+//
+// Files are not synced to disk: after a power cut Verify finds what was lost and
+// Unpack mends it.
+func Unpack(r io.Reader, dest string, limits Limits) (*Package, error) {
+	if err := os.MkdirAll(dest, 0o755); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	temp, err := os.MkdirTemp(dest, ".unpack-")
+	if err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	p, err := read(r, limits, func(f File, content io.Reader) error { return save(temp, f, content) })
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(dest, p.Digest)
+	if err := place(temp, dir); err != nil {
+		return nil, err
+	}
+	return Open(dir)
+}
+
+// save writes one file of an archive. The name has been checked.
+func save(dir string, f File, content io.Reader) error {
+	name := filepath.Join(dir, filepath.FromSlash(f.Path))
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", f.Path, err)
+	}
+	if _, err := io.Copy(out, content); err != nil {
+		return errors.Join(damaged(err), out.Close())
+	}
+	if err := out.Chmod(f.perm()); err != nil {
+		return errors.Join(fmt.Errorf("chmod %s: %w", f.Path, err), out.Close())
+	}
+	if err := out.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// place renames a folder into its place, unless an intact one is there already.
+func place(temp, dir string) error {
+	for range 3 {
+		err := os.Rename(temp, dir)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("rename %s: %w", dir, err)
+		}
+		if Verify(dir) == nil {
+			return nil
+		}
+		if err := discard(dir); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("rename %s: it keeps coming back damaged", dir)
+}
+
+// discard moves a damaged folder aside before it is removed, so that nobody
+// sees half of it.
+func discard(dir string) error {
+	aside, err := os.MkdirTemp(filepath.Dir(dir), ".damaged-")
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(aside)
+	if err := os.Rename(dir, filepath.Join(aside, "package")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("move %s: %w", dir, err)
+	}
+	return nil
+}
