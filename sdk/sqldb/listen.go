@@ -1,0 +1,52 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// Listen calls notify with the payload of each notification that reaches the
+// channel, over a connection of its own to the direct address, until ctx is
+// done; it then returns nil. After the connection was made or made anew, notify
+// gets "": anything may have been missed. On SQLite it only waits for ctx.
+// notify is called from one goroutine and must not block. Listen fails at once
+// if the server refuses the channel; a lost connection is mended for ever.
+func Listen(ctx context.Context, cfg Config, channel string, notify func(payload string)) error {
+	if cfg.Driver != Postgres {
+		<-ctx.Done()
+		return nil
+	}
+	l := pq.NewListener(cfg.direct().DSN, time.Second, time.Minute, nil)
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // also ends a Listen that waits for the server
+	defer stop()
+	if err := l.Listen(channel); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		_ = l.Close() // the cause is returned
+		return fmt.Errorf("listen: %w", err)
+	}
+	notify("")
+	check := time.NewTicker(time.Minute)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case n, ok := <-l.Notify:
+			switch {
+			case !ok:
+				return nil
+			case n == nil:
+				notify("")
+			default:
+				notify(n.Extra)
+			}
+		case <-check.C:
+			_ = l.Ping() // finds a dead connection; the listener mends it by itself
+		}
+	}
+}
