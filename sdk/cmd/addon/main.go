@@ -1,0 +1,68 @@
+// Command addon is the tool of add-on authors: it starts a new add-on, checks
+// its manifest and packs it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the table of commands; each has a Run method in a file of its own.
+type commands struct {
+	Init     initCmd     `cmd:"" help:"Start a new add-on in a folder."`
+	Validate validateCmd `cmd:"" help:"Check a manifest, a folder or a package, and say what it asks for."`
+	Pack     packCmd     `cmd:"" help:"Make the package of one version."`
+}
+
+// console is where a command writes what people read.
+type console struct{ out, err io.Writer }
+
+func (c *console) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(c.out, format, args...)
+	return err
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "addon: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+// run executes one command line. The error's text is for the person at the terminal.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var table commands
+	left := false
+	parser, err := kong.New(&table,
+		kong.Name("addon"),
+		kong.Description("Make add-ons for a billing platform."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { left = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&console{out: stdout, err: stderr}),
+	)
+	if err != nil {
+		return fmt.Errorf("read command table: %w", err)
+	}
+	command, err := parser.Parse(args)
+	if left { // --help has written the help
+		return nil
+	}
+	if _, wrong := errors.AsType[*kong.ParseError](err); wrong {
+		return fmt.Errorf("%w; addon --help lists what there is", err)
+	}
+	if err != nil {
+		return err
+	}
+	return command.Run()
+}
