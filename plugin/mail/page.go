@@ -1,0 +1,107 @@
+package mail
+
+import (
+	"html/template"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/sdk"
+)
+
+// Accent is the link colour where the brand is too light to read on white.
+const accent = "#1f5596"
+
+// page is what the templates of both parts show.
+type page struct {
+	catalogue.Text
+	Subject, Preview, Greeting, Lead string
+	Code, CodeHint                   string
+	Button, URL                      string
+	Validity, Unexpected, Questions  string
+	QuestionsHTML                    template.HTML
+	Biller, Initial                  string
+	BrandHex                         string
+	Brand, OnBrand, Accent           template.CSS
+}
+
+func newPage(texts *catalogue.Catalogue, b sdk.Biller, l Letter) page {
+	t := texts.Text(b.Locale)
+	if zone, err := time.LoadLocation(b.TimeZone); err == nil {
+		t = t.In(zone)
+	}
+	brand, on := catalogue.Brand(b)
+	p := page{
+		Text: t, URL: l.URL, Code: l.Code,
+		Biller:   oneLine(b.Name),
+		Initial:  catalogue.Initial(b.Name),
+		BrandHex: brand, Brand: template.CSS(brand), OnBrand: template.CSS(on), Accent: accent,
+		Greeting: t.T("mail.greeting.plain"),
+	}
+	if on == "#ffffff" {
+		p.Accent = p.Brand
+	}
+	if l.CustomerName != "" {
+		p.Greeting = t.T("mail.greeting", "Customer", oneLine(l.CustomerName))
+	}
+	p.ask(b)
+	p.say(l)
+	return p
+}
+
+// say fills in what differs between kinds of mail.
+func (p *page) say(l Letter) {
+	switch l.Kind {
+	case KindConfirmation:
+		p.Subject = p.T("mail.confirm.subject")
+		p.Preview = p.T("mail.confirm.preview", "Code", l.Code)
+		p.Lead = p.T("mail.confirm.lead", "Biller", p.Biller)
+		p.CodeHint = p.T("mail.confirm.code")
+		p.Button = p.T("mail.confirm.button")
+		p.Validity = p.T("mail.confirm.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Unexpected = p.T("mail.confirm.unexpected")
+	case KindAdd:
+		p.Subject = p.T("mail.invitation.subject")
+		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
+		p.Lead = p.T("mail.add.lead", "Biller", p.Biller, "Customer", oneLine(l.CustomerName))
+		p.Button = p.T("mail.add.button")
+		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.add.unexpected")
+	default:
+		p.Subject = p.T("mail.invitation.subject")
+		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))
+		p.Lead = p.T("mail.invitation.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.invitation.button")
+		p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.invitation.unexpected")
+	}
+	if l.Button != "" {
+		p.Button = oneLine(l.Button)
+	}
+}
+
+// ask says whom to ask, in both parts.
+func (p *page) ask(b sdk.Biller) {
+	phone, email := oneLine(b.Phone), oneLine(b.Email)
+	key := "mail.questions." + catalogue.Reach(b)
+	p.Questions = p.T(key, "Phone", phone, "Email", email, "Biller", p.Biller)
+	p.QuestionsHTML = p.Rich(key,
+		"Phone", p.link(catalogue.TelURL(phone), phone),
+		"Email", p.link(catalogue.MailURL(email), email),
+		"Biller", p.Biller)
+}
+
+func (p *page) link(href, text string) template.HTML {
+	return template.HTML(`<a class="link" href="` + template.HTMLEscapeString(href) + `" style="color:` + string(p.Accent) + `;">` + template.HTMLEscapeString(text) + `</a>`)
+}
+
+// oneLine keeps names from starting lines of their own in the text part, and from
+// being an address there: the first one is ours.
+func oneLine(s string) string {
+	s = strings.ReplaceAll(s, "://", ": ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return r == utf8.RuneError || r != ' ' && unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
+}

@@ -1,0 +1,86 @@
+// Package mail writes the portal's mails and sends them: the handlers of the mail
+// jobs, which ask the portal what to say to whom and hand the result to the host.
+package mail
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"strings"
+	text "text/template"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/sdk"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// Kinds of mail; they are also sdk.Message.Kind.
+const (
+	// KindInvitation is mail 1, first or again.
+	KindInvitation = "invitation"
+	// KindConfirmation is mail 2, with the code.
+	KindConfirmation = "confirmation"
+	// KindAdd asks somebody who has a sign-in to add one more customer.
+	KindAdd = "add"
+)
+
+// Letter is what one mail says.
+type Letter struct {
+	// Kind is one of the Kind constants.
+	Kind string
+	// To is the recipient's address, CustomerID the customer it is about.
+	To, CustomerID string
+	// CustomerName greets; may be empty.
+	CustomerName string
+	// URL is the one action; it belongs to the portal.
+	URL string
+	// Code is the six digits of a confirmation.
+	Code string
+	// Button replaces the button's text where the biller chose one.
+	Button string
+	// ExpiresAt is when URL stops working.
+	ExpiresAt time.Time
+}
+
+// Renderer turns letters into messages. It is safe for concurrent use.
+type Renderer struct {
+	texts *catalogue.Catalogue
+	html  *template.Template
+	plain *text.Template
+}
+
+// NewRenderer parses the templates. An error means a broken build.
+func NewRenderer(texts *catalogue.Catalogue) (*Renderer, error) {
+	html, err := template.New("mail.html").ParseFS(templates, "templates/mail.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse mail: %w", err)
+	}
+	plain, err := text.New("mail.txt").ParseFS(templates, "templates/mail.txt")
+	if err != nil {
+		return nil, fmt.Errorf("parse mail: %w", err)
+	}
+	return &Renderer{texts: texts, html: html, plain: plain}, nil
+}
+
+// Render writes the letter in the biller's name, language and colours. The
+// message has no Key yet.
+func (r *Renderer) Render(b sdk.Biller, l Letter) (sdk.Message, error) {
+	p := newPage(r.texts, b, l)
+	var html, plain bytes.Buffer
+	if err := r.html.Execute(&html, p); err != nil {
+		return sdk.Message{}, fmt.Errorf("render mail: %w", err)
+	}
+	if err := r.plain.Execute(&plain, p); err != nil {
+		return sdk.Message{}, fmt.Errorf("render mail: %w", err)
+	}
+	return sdk.Message{
+		To: l.To, CustomerID: l.CustomerID, Kind: l.Kind,
+		Subject: p.Subject,
+		Text:    strings.ReplaceAll(plain.String(), "\r", ""),
+		HTML:    html.String(),
+	}, nil
+}

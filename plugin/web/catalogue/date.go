@@ -1,0 +1,60 @@
+package catalogue
+
+import (
+	"html/template"
+	"strconv"
+	"time"
+)
+
+// Date writes a moment's day in the zone of the texts: "June 15, 2026".
+func (t Text) Date(at time.Time) string { return t.date("date.long", at.In(t.zone)) }
+
+// ShortDate is Date for tables: "Jun 9, 2026".
+func (t Text) ShortDate(at time.Time) string { return t.date("date.short", at.In(t.zone)) }
+
+// DateTime writes a moment: "June 8, 2026, 9:01 AM".
+func (t Text) DateTime(at time.Time) string {
+	at = at.In(t.zone)
+	return t.T("date.time", "Date", t.date("date.long", at), "Time", at.Format(t.T("time.layout")))
+}
+
+// Day writes a calendar day, which is at midnight UTC in every zone.
+func (t Text) Day(day time.Time) string { return t.date("date.long", day.UTC()) }
+
+// DayOfWeek writes a calendar day without the year: "Monday, June 15".
+func (t Text) DayOfWeek(day time.Time) string { return t.date("date.weekday", day.UTC()) }
+
+// Time is a <time> element around DateTime.
+func (t Text) Time(at time.Time) template.HTML {
+	return element(at.UTC().Format(time.RFC3339), t.DateTime(at))
+}
+
+// TimeDate is a <time> element around Date.
+func (t Text) TimeDate(at time.Time) template.HTML {
+	return element(at.In(t.zone).Format(time.DateOnly), t.Date(at))
+}
+
+// TimeDay is a <time> element around Day.
+func (t Text) TimeDay(day time.Time) template.HTML {
+	return element(day.UTC().Format(time.DateOnly), t.Day(day))
+}
+
+// Today is the calendar day that now falls on in the zone of the texts.
+func (t Text) Today(now time.Time) time.Time {
+	y, m, d := now.In(t.zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+func (t Text) date(key string, at time.Time) string {
+	month := strconv.Itoa(int(at.Month()))
+	return t.T(key,
+		"Weekday", t.T("weekday."+strconv.Itoa(int(at.Weekday()))),
+		"Month", t.T("month."+month),
+		"Short", t.T("month.short."+month),
+		"Day", at.Day(),
+		"Year", at.Year())
+}
+
+func element(datetime, text string) template.HTML {
+	return template.HTML(`<time datetime="` + template.HTMLEscapeString(datetime) + `">` + template.HTMLEscapeString(text) + `</time>`)
+}

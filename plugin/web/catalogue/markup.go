@@ -1,0 +1,56 @@
+package catalogue
+
+import (
+	"html/template"
+	"strings"
+)
+
+// Bold is the text in <b>, for Rich.
+func (t Text) Bold(text string) template.HTML {
+	return template.HTML("<b>" + template.HTMLEscapeString(text) + "</b>")
+}
+
+// Firm is Bold that never breaks across lines.
+func (t Text) Firm(text string) template.HTML {
+	return template.HTML(`<b class="nowrap">` + template.HTMLEscapeString(text) + "</b>")
+}
+
+// Link is a link inside a sentence, for Rich. href is a path of our own.
+func (t Text) Link(href, text string) template.HTML {
+	if !strings.HasPrefix(href, "/") {
+		href = "#"
+	}
+	return anchor(href, text)
+}
+
+// Phone is a link that dials the number.
+func (t Text) Phone(number string) template.HTML { return anchor(TelURL(number), number) }
+
+// Mailto is a link that writes to the address; text defaults to the address.
+func (t Text) Mailto(address, text string) template.HTML {
+	if text == "" {
+		text = address
+	}
+	return anchor(MailURL(address), text)
+}
+
+// TelURL returns the tel: address of a number as people write it.
+func TelURL(number string) string {
+	var digits strings.Builder
+	for i, r := range number {
+		if r >= '0' && r <= '9' || r == '+' && i == 0 {
+			digits.WriteRune(r)
+		}
+	}
+	return "tel:" + digits.String()
+}
+
+// MailURL returns the mailto: address; characters that would start header
+// fields of the mail are left out.
+func MailURL(address string) string {
+	return "mailto:" + strings.NewReplacer("?", "", "&", "", "%", "", " ", "").Replace(address)
+}
+
+func anchor(href, text string) template.HTML {
+	return template.HTML(`<a href="` + template.HTMLEscapeString(href) + `">` + template.HTMLEscapeString(text) + `</a>`)
+}
