@@ -1,0 +1,70 @@
+package books
+
+import (
+	"slices"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Lives of what signs staff in.
+const (
+	// StaffLinkLife is how long a one-time link works.
+	StaffLinkLife = 15 * time.Minute
+	// StaffIdle ends a session that nobody used.
+	StaffIdle = 30 * time.Minute
+	// StaffSessionLife ends every session.
+	StaffSessionLife = 12 * time.Hour
+)
+
+// Role is what a staff user is to the biller.
+type Role string
+
+// The roles, from most to least.
+const (
+	Owner   Role = "owner"
+	Manager Role = "manager"
+	Viewer  Role = "viewer"
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{Owner, Manager, Viewer} }
+
+// ParseRole returns the role of that name, or Invalid.
+func ParseRole(s string) (Role, error) {
+	if r := Role(s); slices.Contains(Roles(), r) {
+		return r, nil
+	}
+	return "", apperr.Field("role", "The role must be owner, manager or viewer.")
+}
+
+// Abilities are what the role may do in add-ons.
+func (r Role) Abilities() []string {
+	switch r {
+	case Owner:
+		return []string{addon.AbilityInstall, "staff:invite", "staff:configure", "staff:report"}
+	case Manager:
+		return []string{"staff:invite", "staff:report"}
+	case Viewer:
+		return []string{"staff:report"}
+	}
+	return nil
+}
+
+// CanEdit tells whether the role may change customers.
+func (r Role) CanEdit() bool { return r == Owner || r == Manager }
+
+// Staff is a person who works for a biller.
+type Staff struct {
+	ID, BillerID string
+	Email, Name  string
+	Role         Role
+	// Disabled people cannot sign in, and their sessions have ended.
+	Disabled bool
+}
+
+// Addon returns the person as add-ons know them.
+func (s Staff) Addon() addon.Staff {
+	return addon.Staff{ID: s.ID, Name: s.Name, Email: s.Email, BillerID: s.BillerID, Abilities: s.Role.Abilities()}
+}

@@ -1,0 +1,262 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// seenEvery is how often a session's last use is written.
+const seenEvery = time.Minute
+
+// secret is a token for a person: the biller's id and 32 random bytes. Only the
+// hash is kept.
+type secret struct{ biller, token, hash string }
+
+func newSecret(biller string) (secret, error) {
+	id, err := uuid.Parse(biller)
+	if err != nil {
+		return secret{}, fmt.Errorf("parse biller id: %w", err)
+	}
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		return secret{}, fmt.Errorf("read random bytes: %w", err)
+	}
+	raw = append(id[:], raw...)
+	return secret{biller: biller, token: base64.RawURLEncoding.EncodeToString(raw), hash: hash(raw)}, nil
+}
+
+// readSecret tells garbage apart without asking the database.
+func readSecret(token string) (secret, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) != 48 {
+		return secret{}, false
+	}
+	return secret{biller: uuid.UUID(raw[:16]).String(), token: token, hash: hash(raw)}, true
+}
+
+func hash(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+const (
+	badLink = "This link is no longer valid. Ask for a new one."
+	noStaff = "Please sign in."
+)
+
+// NewStaffLink returns a one-time sign-in token that works for
+// books.StaffLinkLife. NotFound if the person does not exist or is disabled.
+func (s *Store) NewStaffLink(ctx context.Context, biller, staffID string) (string, error) {
+	t, err := newSecret(biller)
+	if err != nil {
+		return "", err
+	}
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer tx.Rollback()
+
+	if err := s.lockActive(ctx, tx, biller, staffID); err != nil {
+		return "", err
+	}
+	now := s.now()
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO staff_links (biller_id, token_hash, staff_id, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5)`, biller, t.hash, staffID, now, now.Add(books.StaffLinkLife))
+	if err != nil {
+		return "", fmt.Errorf("insert link: %w", err)
+	}
+	return t.token, tx.Commit()
+}
+
+// lockActive holds the row of a staff user who may sign in; NotFound otherwise.
+func (s *Store) lockActive(ctx context.Context, tx *sqlx.Tx, biller, staffID string) error {
+	var id string
+	err := tx.GetContext(ctx, &id, `
+		SELECT id
+		FROM staff
+		WHERE biller_id = $1
+			AND id = $2
+			AND NOT disabled`+s.db.ForUpdate(), biller, staffID)
+	if err != nil {
+		return fmt.Errorf("get staff: %w", one(err, "There is no such person."))
+	}
+	return nil
+}
+
+// CheckStaffLink tells whether the token would sign somebody in. It uses nothing
+// up. NotFound for garbage and for expired and used tokens alike.
+func (s *Store) CheckStaffLink(ctx context.Context, token string) error {
+	t, ok := readSecret(token)
+	if !ok {
+		return apperr.Errorf(apperr.NotFound, badLink)
+	}
+	var found bool
+	err := s.db.R.GetContext(ctx, &found, `
+		SELECT EXISTS (
+			SELECT 1
+			FROM staff_links
+			WHERE biller_id = $1
+				AND token_hash = $2
+				AND used_at IS NULL
+				AND expires_at > $3
+		)`, t.biller, t.hash, s.now())
+	if err != nil {
+		return fmt.Errorf("look for link: %w", err)
+	}
+	if !found {
+		return apperr.Errorf(apperr.NotFound, badLink)
+	}
+	return nil
+}
+
+// SignIn uses up a one-time token and returns a new session's. Of several
+// concurrent callers one wins; the others get NotFound, as does garbage.
+func (s *Store) SignIn(ctx context.Context, token string) (session string, err error) {
+	t, ok := readSecret(token)
+	if !ok {
+		return "", apperr.Errorf(apperr.NotFound, badLink)
+	}
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer tx.Rollback()
+
+	var staffID string
+	now := s.now()
+	err = tx.GetContext(ctx, &staffID, `
+		UPDATE staff_links
+		SET used_at = $3
+		WHERE biller_id = $1
+			AND token_hash = $2
+			AND used_at IS NULL
+			AND expires_at > $3
+		RETURNING staff_id`, t.biller, t.hash, now)
+	if err != nil {
+		return "", fmt.Errorf("use link: %w", one(err, badLink))
+	}
+	sess, err := newSecret(t.biller)
+	if err != nil {
+		return "", err
+	}
+	if err := s.lockActive(ctx, tx, t.biller, staffID); err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO staff_sessions (biller_id, token_hash, staff_id, created_at, seen_at, expires_at)
+		VALUES ($1, $2, $3, $4, $4, $5)`, t.biller, sess.hash, staffID, now, now.Add(books.StaffSessionLife))
+	if err != nil {
+		return "", fmt.Errorf("insert session: %w", err)
+	}
+	if err := sweepSessions(ctx, tx, t.biller, now); err != nil {
+		return "", err
+	}
+	return sess.token, tx.Commit()
+}
+
+// sweepSessions forgets the biller's links and sessions that are past.
+func sweepSessions(ctx context.Context, tx *sqlx.Tx, biller string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		DELETE FROM staff_links
+		WHERE biller_id = $1
+			AND expires_at <= $2`, biller, now)
+	if err != nil {
+		return fmt.Errorf("sweep links: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `
+		DELETE FROM staff_sessions
+		WHERE biller_id = $1
+			AND (expires_at <= $2 OR seen_at <= $3)`, biller, now, now.Add(-books.StaffIdle))
+	if err != nil {
+		return fmt.Errorf("sweep sessions: %w", err)
+	}
+	return nil
+}
+
+type sessionRow struct {
+	staffRow
+	SeenAt time.Time `db:"seen_at"`
+}
+
+// Session returns who is signed in with the token and counts as a use.
+// Unauthenticated for garbage, an idle or ended session, and a disabled person.
+func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) {
+	t, ok := readSecret(token)
+	if !ok {
+		return books.Staff{}, apperr.Errorf(apperr.Unauthenticated, noStaff)
+	}
+	var rows []sessionRow
+	now := s.now()
+	err := s.db.R.SelectContext(ctx, &rows, `
+		SELECT
+			p.biller_id,
+			p.id,
+			p.email,
+			p.name,
+			p.role,
+			p.disabled,
+			s.seen_at
+		FROM staff_sessions s
+		JOIN staff p
+			ON p.biller_id = s.biller_id
+			AND p.id = s.staff_id
+		WHERE s.biller_id = $1
+			AND p.biller_id = $1
+			AND s.token_hash = $2
+			AND s.expires_at > $3
+			AND s.seen_at > $4
+			AND NOT p.disabled`, t.biller, t.hash, now, now.Add(-books.StaffIdle))
+	if err != nil {
+		return books.Staff{}, fmt.Errorf("get session: %w", err)
+	}
+	if len(rows) == 0 {
+		return books.Staff{}, apperr.Errorf(apperr.Unauthenticated, noStaff)
+	}
+	if now.Sub(rows[0].SeenAt) >= seenEvery {
+		if err := s.touch(ctx, t, now); err != nil {
+			return books.Staff{}, err
+		}
+	}
+	return rows[0].staff(), nil
+}
+
+func (s *Store) touch(ctx context.Context, t secret, now time.Time) error {
+	_, err := s.db.W.ExecContext(ctx, `
+		UPDATE staff_sessions
+		SET seen_at = $3
+		WHERE biller_id = $1
+			AND token_hash = $2`, t.biller, t.hash, now)
+	if err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+// SignOut ends the session. Garbage and ended sessions are no error.
+func (s *Store) SignOut(ctx context.Context, token string) error {
+	t, ok := readSecret(token)
+	if !ok {
+		return nil
+	}
+	_, err := s.db.W.ExecContext(ctx, `
+		DELETE FROM staff_sessions
+		WHERE biller_id = $1
+			AND token_hash = $2`, t.biller, t.hash)
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/email"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
+)
+
+type staffRow struct {
+	BillerID string `db:"biller_id"`
+	ID       string `db:"id"`
+	Email    string `db:"email"`
+	Name     string `db:"name"`
+	Role     string `db:"role"`
+	Disabled bool   `db:"disabled"`
+}
+
+func (r staffRow) staff() books.Staff {
+	return books.Staff{ID: r.ID, BillerID: r.BillerID, Email: r.Email, Name: r.Name, Role: books.Role(r.Role), Disabled: r.Disabled}
+}
+
+// AddStaff keeps a new staff user of the biller. Errors: Invalid with the fields
+// email, name and role; Conflict if the address is one of the biller's staff.
+func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error) {
+	norm, err := email.Normalize(p.Email)
+	if err != nil {
+		return books.Staff{}, apperr.Field("email", "Enter an address like name@example.com.")
+	}
+	if p.Name = books.Squeeze(p.Name); p.Name == "" {
+		return books.Staff{}, apperr.Field("name", "Enter a name.")
+	}
+	if _, err := books.ParseRole(string(p.Role)); err != nil {
+		return books.Staff{}, err
+	}
+	if p.ID, err = newID(); err != nil {
+		return books.Staff{}, err
+	}
+	_, err = s.db.W.ExecContext(ctx, `
+		INSERT INTO staff (biller_id, id, email, email_norm, name, role, disabled, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		p.BillerID, p.ID, p.Email, norm, p.Name, string(p.Role), p.Disabled, s.now())
+	if sqldb.IsUnique(err) {
+		return books.Staff{}, apperr.Errorf(apperr.Conflict, "%s is a staff user of this biller already.", p.Email)
+	}
+	if err != nil {
+		return books.Staff{}, fmt.Errorf("insert staff: %w", err)
+	}
+	return p, nil
+}
+
+// StaffByEmail returns the biller's staff user with the address, or NotFound.
+func (s *Store) StaffByEmail(ctx context.Context, biller, address string) (books.Staff, error) {
+	norm, err := email.Normalize(address)
+	if err != nil {
+		return books.Staff{}, apperr.Errorf(apperr.NotFound, "Nobody has this address.")
+	}
+	var row staffRow
+	err = s.db.R.GetContext(ctx, &row, `
+		SELECT
+			biller_id,
+			id,
+			email,
+			name,
+			role,
+			disabled
+		FROM staff
+		WHERE biller_id = $1
+			AND email_norm = $2`, biller, norm)
+	if err != nil {
+		return books.Staff{}, fmt.Errorf("get staff by email: %w", one(err, "Nobody has this address."))
+	}
+	return row.staff(), nil
+}
+
+// DisableStaff closes or opens a staff user's account and ends the sessions of a
+// closed one. NotFound if there is none.
+func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bool) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+
+	done, err := tx.ExecContext(ctx, `
+		UPDATE staff
+		SET disabled = $3
+		WHERE biller_id = $1
+			AND id = $2`, biller, id, disabled)
+	if err != nil {
+		return fmt.Errorf("update staff: %w", err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return firstErr(err, apperr.Errorf(apperr.NotFound, "There is no such person."))
+	}
+	if disabled {
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM staff_sessions
+			WHERE biller_id = $1
+				AND staff_id = $2`, biller, id)
+		if err != nil {
+			return fmt.Errorf("end sessions: %w", err)
+		}
+	}
+	return tx.Commit()
+}
+
+// FirstOwner returns the biller's owner who was added first, or NotFound.
+func (s *Store) FirstOwner(ctx context.Context, biller string) (books.Staff, error) {
+	var row staffRow
+	err := s.db.R.GetContext(ctx, &row, `
+		SELECT
+			biller_id,
+			id,
+			email,
+			name,
+			role,
+			disabled
+		FROM staff
+		WHERE biller_id = $1
+			AND role = 'owner'
+			AND NOT disabled
+		ORDER BY id
+		LIMIT 1`, biller)
+	if err != nil {
+		return books.Staff{}, fmt.Errorf("get owner: %w", one(err, "This biller has no owner."))
+	}
+	return row.staff(), nil
+}
+
+func firstErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
