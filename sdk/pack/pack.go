@@ -104,7 +104,7 @@ func Digest(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open: %w", err)
 	}
-	defer f.Close()
+	defer shut(f)
 	sum, _, err := digest(f)
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", file, err)
@@ -185,7 +185,7 @@ func readSmall(dir fs.FS, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, name+" is missing or cannot be read.", err)
 	}
-	defer f.Close()
+	defer shut(f)
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, name+" cannot be read.", err)
@@ -194,4 +194,9 @@ func readSmall(dir fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, refuse("%s is larger than %s.", name, size(limit))
 	}
 	return data, nil
+}
+
+// shut closes a file that was only read.
+func shut(f io.Closer) {
+	_ = f.Close() // nothing was written, so nothing can be lost
 }

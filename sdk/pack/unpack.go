@@ -15,7 +15,7 @@ import (
 //
 // Files are not synced to disk: after a power cut Verify finds what was lost and
 // Unpack mends it.
-func Unpack(r io.Reader, dest string, limits Limits) (*Package, error) {
+func Unpack(r io.Reader, dest string, limits Limits) (p *Package, err error) {
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
@@ -23,11 +23,11 @@ func Unpack(r io.Reader, dest string, limits Limits) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	p, err := read(r, limits, func(f File, content io.Reader) error { return save(temp, f, content) })
+	p, err = read(r, limits, func(f File, content io.Reader) error { return save(temp, f, content) })
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +82,12 @@ func place(temp, dir string) error {
 
 // discard moves a damaged folder aside before it is removed, so that nobody
 // sees half of it.
-func discard(dir string) error {
+func discard(dir string) (err error) {
 	aside, err := os.MkdirTemp(filepath.Dir(dir), ".damaged-")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	defer os.RemoveAll(aside)
+	defer func() { err = errors.Join(err, os.RemoveAll(aside)) }()
 	if err := os.Rename(dir, filepath.Join(aside, "package")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("move %s: %w", dir, err)
 	}

@@ -78,7 +78,7 @@ func verifyFile(file string, f File) error {
 	if err != nil {
 		return apperr.Wrap(apperr.Invalid, f.Path+" cannot be read.", err)
 	}
-	defer in.Close()
+	defer shut(in)
 	info, err := in.Stat()
 	if err != nil {
 		return fmt.Errorf("stat %s: %w", f.Path, err)

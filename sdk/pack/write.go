@@ -74,7 +74,7 @@ func (in input) describe(name string) (File, error) {
 	if err != nil {
 		return File{}, fmt.Errorf("open %s: %w", name, err)
 	}
-	defer f.Close()
+	defer shut(f)
 	info, err := f.Stat()
 	if err != nil {
 		return File{}, fmt.Errorf("stat %s: %w", name, err)
@@ -130,7 +130,7 @@ func checkSource(inputs map[string]input, files []File) error {
 	if err != nil {
 		return fmt.Errorf("open manifest: %w", err)
 	}
-	defer f.Close()
+	defer shut(f)
 	data, err := io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
 	if err != nil {
 		return fmt.Errorf("read manifest: %w", err)
@@ -176,7 +176,7 @@ func copyInput(tw *tar.Writer, f File, in input) error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", f.Path, err)
 	}
-	defer r.Close()
+	defer shut(r)
 	return writeFile(tw, f, r)
 }
 

@@ -64,9 +64,8 @@ func loadPackage(file string) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	p, err := pack.Read(f, pack.Limits{})
-	if err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return p.Manifest, nil
