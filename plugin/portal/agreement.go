@@ -1,0 +1,101 @@
+package portal
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"time"
+)
+
+//go:embed agreement.txt
+var defaultAgreement string
+
+// DefaultAgreementVersion names the text every biller starts with.
+const DefaultAgreementVersion = "1"
+
+// Agreement is a version of the Customer Portal User Agreement.
+type Agreement struct {
+	Version     string
+	EffectiveOn time.Time
+	// Text is plain text, paragraphs apart by an empty line; TextHash its SHA-256 in hex.
+	Text, TextHash string
+}
+
+// DefaultAgreement is the text every biller starts with, in force since on.
+func DefaultAgreement(on time.Time) Agreement {
+	sum := sha256.Sum256([]byte(defaultAgreement))
+	return Agreement{
+		Version:     DefaultAgreementVersion,
+		EffectiveOn: on,
+		Text:        defaultAgreement,
+		TextHash:    hex.EncodeToString(sum[:]),
+	}
+}
+
+// Acceptance is the proof that a person accepted a version.
+type Acceptance struct {
+	Version, TextHash string
+	At                time.Time
+	IP, Agent         string
+}
+
+// Holder is how a person who may accept or decline is known: by the handle of a
+// confirmed sign-up, or by a session. Exactly one is set.
+type Holder struct{ Handle, Session string }
+
+// HolderHash is a Holder as the store knows it.
+type HolderHash struct{ Handle, Session string }
+
+// AgreementStore keeps agreements and who accepted them.
+type AgreementStore interface {
+	// Agreement returns the version in force at the time. Every enabled biller
+	// has one; NotFound otherwise.
+	Agreement(ctx context.Context, biller string, at time.Time) (Agreement, error)
+	// AcceptAgreement keeps the acceptance, ends the sign-up or session that
+	// holder names and starts session (its UserID is filled in here). Of parallel
+	// calls one wins, the others get ErrSignUpEnded or ErrSignedOut.
+	AcceptAgreement(ctx context.Context, biller string, holder HolderHash, a Acceptance, session Session) (Session, error)
+	// DeclineAgreement ends the session, or lets go of the handle: the person can
+	// come back by signing in.
+	DeclineAgreement(ctx context.Context, biller string, holder HolderHash, now time.Time) error
+}
+
+// Agreement returns the version in force, to anybody.
+func (s *Service) Agreement(ctx context.Context, c Caller) (Agreement, error) {
+	return s.Store.Agreement(ctx, c.BillerID, s.Now())
+}
+
+// Accept keeps the acceptance of the version and signs the person in with a new
+// session. ErrAgreementChanged if version is not the one in force,
+// ErrSignUpEnded or ErrSignedOut if holder does not stand for anybody.
+func (s *Service) Accept(ctx context.Context, c Caller, holder Holder, version string) (SignedIn, error) {
+	now := s.Now()
+	current, err := s.Store.Agreement(ctx, c.BillerID, now)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if version != current.Version {
+		return SignedIn{}, ErrAgreementChanged
+	}
+	accepted := Acceptance{Version: version, TextHash: current.TextHash, At: now, IP: c.ip(), Agent: c.Agent}
+	token, session := s.newSession(c, "")
+	session, err = s.Store.AcceptAgreement(ctx, c.BillerID, s.holderHash(c, holder), accepted, session)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{UserID: session.UserID, Session: token, ExpiresAt: session.ExpiresAt}, nil
+}
+
+// Decline signs the person out; signing in again leads back to the agreement.
+// It does nothing for a holder that does not stand for anybody.
+func (s *Service) Decline(ctx context.Context, c Caller, holder Holder) error {
+	return s.Store.DeclineAgreement(ctx, c.BillerID, s.holderHash(c, holder), s.Now())
+}
+
+func (s *Service) holderHash(c Caller, h Holder) HolderHash {
+	if h.Session != "" {
+		return HolderHash{Session: s.Keys.Hash(c.BillerID, h.Session)}
+	}
+	return HolderHash{Handle: s.Keys.Hash(c.BillerID, h.Handle)}
+}

@@ -1,0 +1,138 @@
+package portal
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// ConfirmationOutcome says what a confirmation link leads to.
+type ConfirmationOutcome string
+
+// Outcomes of opening a confirmation link.
+const (
+	// ConfirmationSameBrowser shows one button.
+	ConfirmationSameBrowser ConfirmationOutcome = "same_browser"
+	// ConfirmationAskPassword asks for the password chosen at sign-up first.
+	ConfirmationAskPassword ConfirmationOutcome = "ask_password"
+	// ConfirmationDead is a link of a sign-up that another replaced.
+	ConfirmationDead ConfirmationOutcome = "dead"
+	// ConfirmationExpired is a link after its 24 hours.
+	ConfirmationExpired ConfirmationOutcome = "expired"
+	// ConfirmationAgreement means it is done, in this browser; the agreement is next.
+	ConfirmationAgreement ConfirmationOutcome = "agreement"
+	// ConfirmationRegistered means it is done; "Sign in" goes on.
+	ConfirmationRegistered ConfirmationOutcome = "registered"
+)
+
+// Confirmation is everything a confirmation link leads to.
+type Confirmation struct {
+	Token    Token
+	SignUp   SignUp
+	Customer Customer
+	// HasAccount tells that the address has a user, made by this sign-up or another.
+	HasAccount bool
+}
+
+// Outcome is where a visitor with this confirmation link stands.
+func (c Confirmation) Outcome(handleHash string, now time.Time) ConfirmationOutcome {
+	same := SameHash(c.SignUp.HandleHash, handleHash)
+	switch {
+	case c.SignUp.Step == StepAccept && same && c.SignUp.Live(now):
+		return ConfirmationAgreement
+	case c.HasAccount, c.SignUp.Step == StepAccept, c.SignUp.Step == StepDone:
+		return ConfirmationRegistered
+	case c.SignUp.Step == StepVoid:
+		return ConfirmationDead
+	case !now.Before(c.Token.ExpiresAt), !c.SignUp.Live(now):
+		return ConfirmationExpired
+	case same:
+		return ConfirmationSameBrowser
+	}
+	return ConfirmationAskPassword
+}
+
+// ConfirmationView is what the page behind a confirmation link shows.
+type ConfirmationView struct {
+	Outcome                   ConfirmationOutcome
+	CustomerName, MaskedEmail string
+}
+
+// Confirm is step 4 with the six-digit code of the mail; spaces in it are
+// ignored. ErrWrongCode; ErrCodeDead after five of those or ten minutes;
+// ErrRegistered if the address got an account meanwhile; ErrWrongStep;
+// ErrSignUpEnded.
+func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (SignUpState, error) {
+	if handle == "" {
+		return SignUpState{}, ErrSignUpEnded
+	}
+	code = strings.Join(strings.Fields(code), "")
+	hash := s.Keys.Hash(c.BillerID, handle)
+	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, s.IDs(), s.Now()); err != nil {
+		return SignUpState{}, err
+	}
+	return s.SignUp(ctx, c, handle)
+}
+
+// OpenConfirmation tells what the page behind a confirmation link shows; handle
+// is the visitor's pending cookie, empty without. It consumes nothing.
+// ErrUnknownLink for garbage.
+func (s *Service) OpenConfirmation(ctx context.Context, c Caller, token, handle string) (ConfirmationView, error) {
+	conf, outcome, err := s.confirmation(ctx, c, token, handle)
+	if err != nil {
+		return ConfirmationView{}, err
+	}
+	return ConfirmationView{
+		Outcome:      outcome,
+		CustomerName: conf.Customer.Label(),
+		MaskedEmail:  MaskEmail(conf.SignUp.Email),
+	}, nil
+}
+
+func (s *Service) confirmation(ctx context.Context, c Caller, token, handle string) (Confirmation, ConfirmationOutcome, error) {
+	now := s.Now()
+	conf, err := s.Store.Confirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
+	if err != nil {
+		return Confirmation{}, "", err
+	}
+	hash := ""
+	if handle != "" {
+		hash = s.Keys.Hash(c.BillerID, handle)
+	}
+	return conf, conf.Outcome(hash, now), nil
+}
+
+// ConfirmLink is step 4 with the link of the mail: in the browser that signed up
+// (handle) at once, in another with the password chosen, after which the answer
+// holds that browser's new handle. ErrWrongPassword, TooManyRequests,
+// ErrLinkExpired, ErrLinkDead, ErrRegistered, ErrUnknownLink.
+func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, password string) (SignUpState, error) {
+	now := s.Now()
+	conf, outcome, err := s.confirmation(ctx, c, token, handle)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	fresh, freshHash := "", ""
+	switch outcome {
+	case ConfirmationSameBrowser:
+	case ConfirmationAskPassword:
+		if err := s.checkPassword(ctx, c, conf.SignUp, password, now); err != nil {
+			return SignUpState{}, err
+		}
+		fresh = NewSecret()
+		freshHash = s.Keys.Hash(c.BillerID, fresh)
+		handle = fresh
+	case ConfirmationExpired:
+		return SignUpState{}, ErrLinkExpired
+	case ConfirmationDead:
+		return SignUpState{}, ErrLinkDead
+	default:
+		return SignUpState{}, ErrRegistered
+	}
+	if err := s.Store.ConfirmLink(ctx, c.BillerID, conf.Token.Hash, freshHash, s.IDs(), now); err != nil {
+		return SignUpState{}, err
+	}
+	state, err := s.SignUp(ctx, c, handle)
+	state.Handle = fresh
+	return state, err
+}

@@ -1,0 +1,211 @@
+package portal
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Customer is our projection of a record in the biller's books.
+type Customer struct {
+	ID string
+	// Number is the account number people know; may be empty.
+	Number string
+	// Name is who is billed, DisplayName what lists show.
+	Name, DisplayName, Company string
+	// Email as the biller typed it; EmailNorm is empty if it is missing or no address.
+	Email, EmailNorm string
+	Phone            string
+	// Address is one line.
+	Address  string
+	ParentID string
+	Archived bool
+	Type     string
+	// BalanceMinor is the open balance in minor units of Currency.
+	BalanceMinor int64
+	Currency     string
+	// Version grows with each change; older ones are ignored.
+	Version int64
+}
+
+// Label is what people are shown: the display name, or the name.
+func (c Customer) Label() string {
+	if c.DisplayName != "" {
+		return c.DisplayName
+	}
+	return c.Name
+}
+
+// CustomerView is everything staff see of one customer.
+type CustomerView struct {
+	Customer Customer
+	Status   Status
+	// Invitation is the newest one; nil if there was none.
+	Invitation *Invitation
+	// SendsToday counts the invitations sent in the last 24 hours. NextSendAt is
+	// when the next one may go out; zero means now.
+	SendsToday int
+	NextSendAt time.Time
+	// History is newest first, at most 100 entries.
+	History []HistoryEntry
+	// People are the portal users with access, by email.
+	People []Person
+}
+
+// HistoryEntry is one thing that happened on a customer's way into the portal.
+type HistoryEntry struct {
+	At   time.Time
+	Kind HistoryKind
+	// Detail is a short plain sentence for staff; By the staff user's name, if one acted.
+	Detail, By string
+}
+
+// HistoryKind is a word for what happened.
+type HistoryKind string
+
+// Kinds of history entries.
+const (
+	HistoryQueued    HistoryKind = "queued"
+	HistorySent      HistoryKind = "sent"
+	HistoryFailed    HistoryKind = "failed"
+	HistoryOpened    HistoryKind = "opened"
+	HistoryStarted   HistoryKind = "started"
+	HistoryRestarted HistoryKind = "restarted"
+	HistoryChosen    HistoryKind = "chosen"
+	HistoryConfirmed HistoryKind = "confirmed"
+	HistoryAccepted  HistoryKind = "accepted"
+	HistoryDeclined  HistoryKind = "declined"
+	HistoryAdded     HistoryKind = "added"
+	HistoryExpired   HistoryKind = "expired"
+	HistoryRevoked   HistoryKind = "revoked"
+	HistoryLink      HistoryKind = "link"
+	HistoryAsked     HistoryKind = "asked"
+)
+
+// Person is a portal user with access to a customer.
+type Person struct {
+	UserID, Email string
+	State         UserState
+	Grant         GrantState
+	Since         time.Time
+	// LastSeenAt is the latest use of any session; zero if none is left.
+	LastSeenAt time.Time
+}
+
+// CustomerStore keeps the projection.
+type CustomerStore interface {
+	// ApplyCustomers inserts or updates the customers whose version is newer than
+	// the kept one. Archiving one, or changing its address, revokes its open
+	// invitation. At most 1,000 at a time.
+	ApplyCustomers(ctx context.Context, biller string, customers []Customer, now time.Time) error
+	// CustomerView returns NotFound for an unknown customer.
+	CustomerView(ctx context.Context, biller, customerID string, now time.Time) (CustomerView, error)
+	// RefreshDue brings the statuses up to date that changed because time passed;
+	// it reports how many, at most limit.
+	RefreshDue(ctx context.Context, biller string, now time.Time, limit int) (int, error)
+}
+
+// ApplyCustomers keeps what an event or a sync said about customers, at most
+// 1,000 of them. Older versions than the kept ones are ignored. EmailNorm is
+// filled in here.
+func (s *Service) ApplyCustomers(ctx context.Context, c Caller, customers []Customer) error {
+	clean := make([]Customer, len(customers))
+	for i, cu := range customers {
+		cu.Email = strings.TrimSpace(cu.Email)
+		cu.EmailNorm = ""
+		if norm, err := s.NormalizeEmail(cu.Email); err == nil {
+			cu.EmailNorm = norm
+		}
+		clean[i] = cu
+	}
+	return s.Store.ApplyCustomers(ctx, c.BillerID, clean, s.Now())
+}
+
+// Customer shows a customer to staff who may invite.
+func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (CustomerView, error) {
+	if err := c.need(AbilityInvite); err != nil {
+		return CustomerView{}, err
+	}
+	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
+}
+
+// RefreshDue is the hourly job: it marks expired invitations and sign-ups. It
+// reports whether more are due.
+func (s *Service) RefreshDue(ctx context.Context, c Caller) (more bool, err error) {
+	const batch = 500
+	n, err := s.Store.RefreshDue(ctx, c.BillerID, s.Now(), batch)
+	return n == batch, err
+}
+
+// CheckInvitable returns why a customer cannot be invited: Conflict if it is
+// registered, Invalid if it is archived or has no usable address.
+func CheckInvitable(c Customer, status Status) error {
+	switch {
+	case c.Archived:
+		return apperr.Errorf(apperr.Invalid, "This customer is archived. Restore it before you invite.")
+	case status == StatusRegistered:
+		return apperr.Errorf(apperr.Conflict, "This customer is registered already.")
+	case c.Email == "":
+		return apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
+	case c.EmailNorm == "":
+		return apperr.Errorf(apperr.Invalid, "%q is not an email address. Correct it in the profile first.", c.Email)
+	}
+	return nil
+}
+
+// Words are the lower-case words of a text, in order, without repeats.
+func Words(text string) []string {
+	fields := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r)
+	})
+	return unique(fields)
+}
+
+// Terms are what a search finds a customer by: the words of name, display name
+// and email, and the whole email.
+func Terms(c Customer) []string {
+	terms := Words(c.Name + " " + c.DisplayName + " " + c.Email)
+	if email := strings.ToLower(c.Email); email != "" {
+		terms = append(terms, clip(email))
+	}
+	return unique(terms)
+}
+
+// SearchTerms are the prefixes a search asks for, all of which must match: a
+// word with @ stands for an address, anything else for its words. At most eight.
+func SearchTerms(query string) []string {
+	var terms []string
+	for _, field := range strings.Fields(strings.ToLower(query)) {
+		if strings.Contains(strings.Trim(field, "@"), "@") {
+			terms = append(terms, clip(field))
+			continue
+		}
+		terms = append(terms, Words(field)...)
+	}
+	terms = unique(terms)
+	return terms[:min(len(terms), 8)]
+}
+
+const maxTerm = 100 // bytes
+
+func clip(s string) string {
+	if len(s) <= maxTerm {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxTerm], "")
+}
+
+func unique(words []string) []string {
+	seen := make(map[string]bool, len(words))
+	var out []string
+	for _, w := range words {
+		if w = clip(w); !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package portal
+
+import (
+	"context"
+	"time"
+)
+
+// GrantState says whether a grant gives access.
+type GrantState string
+
+// States of grants.
+const (
+	GrantActive    GrantState = "active"
+	GrantSuspended GrantState = "suspended"
+	GrantRemoved   GrantState = "removed"
+)
+
+// Grant is a portal user's access to a customer: the only thing that gives any.
+type Grant struct {
+	CustomerID string
+	// Name and Number are the customer's, for headings and the profile switcher.
+	Name, Number string
+	CreatedAt    time.Time
+}
+
+// Offer is an open invitation for the address of somebody who has an account:
+// "{Biller} added {CustomerName} to your portal."
+type Offer struct {
+	InvitationID, CustomerID, CustomerName string
+	ExpiresAt                              time.Time
+}
+
+// GrantStore makes grants of offers.
+type GrantStore interface {
+	// Offers lists the open, unexpired invitations of unarchived customers to the
+	// user's address on which the user has no active grant.
+	Offers(ctx context.Context, biller, userID string, now time.Time) ([]Offer, error)
+	// AddOffer makes the grant and closes the invitation. ErrOfferGone for
+	// anything Offers does not list; of parallel calls one wins.
+	AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) error
+}
+
+// Offers lists what the biller added for the signed-in person.
+func (s *Service) Offers(ctx context.Context, c Caller, sessionToken string) ([]Offer, error) {
+	view, err := s.Session(ctx, c, sessionToken)
+	if err != nil {
+		return nil, err
+	}
+	if view.AgreementPending {
+		return nil, ErrAgreementPending
+	}
+	return s.Store.Offers(ctx, c.BillerID, view.UserID, s.Now())
+}
+
+// Add accepts an offer of Offers. ErrOfferGone if it is no longer open, or not
+// for this person.
+func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID string) error {
+	view, err := s.Session(ctx, c, sessionToken)
+	if err != nil {
+		return err
+	}
+	if view.AgreementPending {
+		return ErrAgreementPending
+	}
+	return s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
+}

@@ -1,0 +1,134 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// MailKind says which mail it is.
+type MailKind string
+
+// Kinds of mails.
+const (
+	MailInvitation   MailKind = "invitation"
+	MailConfirmation MailKind = "confirmation"
+)
+
+// JobMail is the kind of the jobs that send mails; their payload is a MailRef as
+// JSON. The store adds them in the transaction that makes them necessary.
+const JobMail = "mail"
+
+// MailRef names one mail: jobs hold nothing else, no address and no secret.
+type MailRef struct {
+	Kind MailKind `json:"kind"`
+	// ID is the invitation's or the sign-up's.
+	ID string `json:"id"`
+	// Generation is set for invitations, Seq for confirmations.
+	Generation int `json:"generation,omitempty"`
+	Seq        int `json:"seq,omitempty"`
+}
+
+// Key is the idempotency key of the mail.
+func (r MailRef) Key() string {
+	return fmt.Sprintf("%s/%s/%d/%d", r.Kind, r.ID, r.Generation, r.Seq)
+}
+
+// Mail is what a mail says. Its links and code are the same each time it is made.
+type Mail struct {
+	Ref          MailRef
+	To           string
+	CustomerID   string
+	CustomerName string
+	// HasAccount means that the invited person signs in instead of signing up.
+	HasAccount bool
+	// Link is the welcome or the confirmation link.
+	Link string
+	// ButtonText is the biller's wording of the welcome mail's button.
+	ButtonText string
+	// ExpiresAt is when Link dies.
+	ExpiresAt time.Time
+	// Code is the six digits of a confirmation, which live CodeLife.
+	Code string
+}
+
+// ErrStaleMail (Conflict) is a mail that nobody needs any more: its job ends.
+var ErrStaleMail = apperr.Errorf(apperr.Conflict, "This mail is no longer needed.")
+
+// MailSource is the rows a mail is made of; which depends on its kind.
+type MailSource struct {
+	Invitation Invitation
+	SignUp     SignUp
+	Customer   Customer
+	HasAccount bool
+}
+
+// MailStore reads what mails say and keeps what became of them.
+type MailStore interface {
+	// MailSource returns NotFound for rows that are gone.
+	MailSource(ctx context.Context, biller string, ref MailRef) (MailSource, error)
+	// MailSent and MailFailed move the invitation and write the history; a report
+	// about an old generation only writes the history. reason is for staff.
+	MailSent(ctx context.Context, biller string, ref MailRef, now time.Time) error
+	MailFailed(ctx context.Context, biller string, ref MailRef, reason string, now time.Time) error
+}
+
+// MailFor makes the mail of a job. ErrStaleMail if it was superseded, revoked or
+// used before it went out.
+func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, error) {
+	src, err := s.Store.MailSource(ctx, c.BillerID, ref)
+	if apperr.Is(err, apperr.NotFound) {
+		return Mail{}, ErrStaleMail
+	}
+	if err != nil {
+		return Mail{}, err
+	}
+	m := Mail{Ref: ref, CustomerID: src.Customer.ID, CustomerName: src.Customer.Label(), HasAccount: src.HasAccount}
+	now := s.Now()
+	switch ref.Kind {
+	case MailInvitation:
+		return s.invitationMail(ctx, c, m, src.Invitation, now)
+	case MailConfirmation:
+		return s.confirmationMail(c, m, src.SignUp, now)
+	}
+	return Mail{}, ErrStaleMail
+}
+
+func (s *Service) invitationMail(ctx context.Context, c Caller, m Mail, inv Invitation, now time.Time) (Mail, error) {
+	if inv.Generation != m.Ref.Generation || !inv.Live(now) {
+		return Mail{}, ErrStaleMail
+	}
+	settings, err := s.Store.Settings(ctx, c.BillerID)
+	if err != nil {
+		return Mail{}, err
+	}
+	m.To = inv.Email
+	m.Link = s.welcomeURL(c, inv, 0)
+	m.ButtonText = settings.ButtonText
+	m.ExpiresAt = inv.ExpiresAt
+	return m, nil
+}
+
+func (s *Service) confirmationMail(c Caller, m Mail, su SignUp, now time.Time) (Mail, error) {
+	if su.Seq != m.Ref.Seq || su.Step != StepConfirm || !su.Live(now) {
+		return Mail{}, ErrStaleMail
+	}
+	m.To = su.Email
+	m.Link = c.PortalURL + "/confirm/" + s.Keys.Token(PurposeConfirmation, c.BillerID, su.ID, 0, su.Seq)
+	m.ExpiresAt = su.ExpiresAt
+	m.Code = s.Keys.Code(c.BillerID, su.ID, su.Seq)
+	return m, nil
+}
+
+// MailSent reports that the mail server accepted a mail. It may be repeated.
+func (s *Service) MailSent(ctx context.Context, c Caller, ref MailRef) error {
+	return s.Store.MailSent(ctx, c.BillerID, ref, s.Now())
+}
+
+// MailFailed reports that a mail was refused for good, or that the last attempt
+// failed. reason is a short plain sentence for staff, without secrets.
+func (s *Service) MailFailed(ctx context.Context, c Caller, ref MailRef, reason string) error {
+	return s.Store.MailFailed(ctx, c.BillerID, ref, reason, s.Now())
+}

@@ -1,0 +1,102 @@
+// Package portal is the domain of the Customer Portal: what an invitation, a
+// sign-up, a portal user, a grant and an agreement are, which steps are legal,
+// and the use-cases of staff and customers. A new reader starts here.
+//
+// The package imports the standard library and apperr only. Rules are plain
+// functions on plain values; Service joins them to a Store, which owns the
+// transactions and calls the same rules inside them.
+package portal
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Abilities of staff users, as in manifest.yaml.
+const (
+	AbilityInvite    = "staff:invite"
+	AbilityConfigure = "staff:configure"
+	AbilityReport    = "staff:report"
+)
+
+// Lives and limits.
+const (
+	// SignUpLife is how long a registration in progress can be resumed.
+	SignUpLife = 24 * time.Hour
+	// CodeLife is how long a six-digit confirmation code works.
+	CodeLife = 10 * time.Minute
+	// ConfirmationLife is how long a confirmation link works.
+	ConfirmationLife = 24 * time.Hour
+	// CodeTries is how many wrong guesses kill a code.
+	CodeTries = 5
+	// SessionLife ends a session in any case, SessionIdle one that is not used.
+	SessionLife = 30 * 24 * time.Hour
+	SessionIdle = 24 * time.Hour
+)
+
+// Caller says on whose behalf and from where a use-case runs. The pages and the
+// RPC adapters build it from the host's call; nothing in it comes from a browser.
+type Caller struct {
+	BillerID   string
+	BillerName string
+	// Actor is the staff user, zero for customers and jobs.
+	Actor     Actor
+	Abilities []string
+	// IP and Agent are the person's, kept as proof of acceptance; IP is invalid in jobs.
+	IP        netip.Addr
+	Agent     string
+	Locale    string
+	RequestID string
+	// PortalURL is where this biller's public pages begin, without a trailing slash.
+	PortalURL string
+}
+
+// Actor is a staff user, for histories.
+type Actor struct{ ID, Name string }
+
+// Can tells whether the caller is a staff user with the ability.
+func (c Caller) Can(ability string) bool {
+	return c.Actor.ID != "" && slices.Contains(c.Abilities, ability)
+}
+
+func (c Caller) need(ability string) error {
+	if c.Can(ability) {
+		return nil
+	}
+	return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow this.")
+}
+
+// Errors that a page tells apart; compare with errors.Is.
+var (
+	// ErrUnknownLink (NotFound) is the answer to garbage and to other billers' tokens alike.
+	ErrUnknownLink = apperr.Errorf(apperr.NotFound, "This page does not exist.")
+	// ErrLinkExpired (Conflict) asks to offer "Email me a new link".
+	ErrLinkExpired = apperr.Errorf(apperr.Conflict, "This link has expired.")
+	// ErrLinkDead (Conflict) is a revoked link, or one that a newer link replaced.
+	ErrLinkDead = apperr.Errorf(apperr.Conflict, "This link is no longer valid.")
+	// ErrRegistered (Conflict) asks to offer "Sign in".
+	ErrRegistered = apperr.Errorf(apperr.Conflict, "You're already registered.")
+	// ErrSignUpEnded (Unauthenticated) is an unknown, expired or replaced handle.
+	ErrSignUpEnded = apperr.Errorf(apperr.Unauthenticated, "Your sign-up is not open in this browser any more. Open the link in your invitation again.")
+	// ErrWrongStep (Conflict) is a step out of order; State tells the right one.
+	ErrWrongStep = apperr.Errorf(apperr.Conflict, "This step is not open now.")
+	// ErrCodeDead (Conflict) is a code after five wrong tries or ten minutes.
+	ErrCodeDead = apperr.Errorf(apperr.Conflict, "That code no longer works. We can send a new code.")
+	// ErrWrongCode (Invalid, field "code") is one wrong guess.
+	ErrWrongCode = apperr.Field("code", "That code is not right. Check the newest email from us.")
+	// ErrWrongPassword (Invalid, field "password") is the wrong password of a known sign-up.
+	ErrWrongPassword = apperr.Field("password", "That is not the password you chose. Try again.")
+	// ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.
+	ErrWrongSignIn = apperr.Errorf(apperr.Unauthenticated, "Email or password is wrong.")
+	// ErrSignedOut (Unauthenticated) is an unknown, expired or ended session.
+	ErrSignedOut = apperr.Errorf(apperr.Unauthenticated, "Sign in to continue.")
+	// ErrAgreementPending (PermissionDenied) closes every page but the agreement's.
+	ErrAgreementPending = apperr.Errorf(apperr.PermissionDenied, "Accept the user agreement to continue.")
+	// ErrAgreementChanged (Conflict) is an acceptance of a version that is not the current one.
+	ErrAgreementChanged = apperr.Errorf(apperr.Conflict, "The user agreement has changed. Read the new version and accept it.")
+	// ErrOfferGone (Conflict) is an offer taken already, revoked or expired.
+	ErrOfferGone = apperr.Errorf(apperr.Conflict, "This offer is no longer open.")
+)

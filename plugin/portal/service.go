@@ -1,0 +1,48 @@
+package portal
+
+import (
+	"context"
+	"time"
+)
+
+// Service is every use-case of the portal. Its fields are set once, before use;
+// it is safe for concurrent use if they are.
+type Service struct {
+	Store     Store
+	Passwords Passwords
+	Keys      Keys
+	// NormalizeEmail returns the form in which addresses are compared: trimmed,
+	// lower-cased, the domain in punycode, tags and dots kept. Invalid for what
+	// is no address.
+	NormalizeEmail func(address string) (string, error)
+	// Now is the clock, UTC in whole microseconds.
+	Now func() time.Time
+	// IDs makes UUIDv7 strings.
+	IDs func() string
+}
+
+// Passwords checks and hashes passwords. Hash and Verify answer Unavailable when
+// too many wait.
+type Passwords interface {
+	// Check returns an Invalid error on the field "password" that says what to do.
+	Check(password, email, billerName string) error
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify takes as long for an empty hash, which never matches, as for a real one.
+	Verify(ctx context.Context, hash, password string) (bool, error)
+}
+
+// Store keeps everything. Each method is one transaction, names the biller in
+// every statement and answers NotFound for rows of another biller.
+type Store interface {
+	InvitationStore
+	LinkStore
+	SignUpStore
+	AccountStore
+	AgreementStore
+	GrantStore
+	CustomerStore
+	ReportStore
+	MailStore
+	SettingStore
+	BillerStore
+}

@@ -1,0 +1,195 @@
+package portal
+
+import (
+	"context"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Session is a signed-in browser.
+type Session struct {
+	// TokenHash is what is kept of the cookie's value.
+	TokenHash string
+	UserID    string
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	IP, Agent string
+}
+
+// SessionView is who is signed in, and what they may see.
+type SessionView struct {
+	UserID, Email string
+	ExpiresAt     time.Time
+	// AgreementPending closes every page but the agreement's.
+	AgreementPending bool
+	// Grants are the active ones on unarchived customers, by name. A page shows a
+	// customer's data only if it is among them.
+	Grants []Grant
+}
+
+// Customer returns the person's grant on the customer. NotFound if there is none.
+func (v SessionView) Customer(id string) (Grant, error) {
+	for _, g := range v.Grants {
+		if g.CustomerID == id {
+			return g, nil
+		}
+	}
+	return Grant{}, apperr.Errorf(apperr.NotFound, "This page does not exist.")
+}
+
+// SignedIn is the answer to a sign-in that went well. Exactly one of Session and
+// Pending is set.
+type SignedIn struct {
+	UserID string
+	// Session is the value of the session cookie, valid until ExpiresAt at most.
+	Session   string
+	ExpiresAt time.Time
+	// AgreementPending means that the session reaches only the agreement's page.
+	AgreementPending bool
+	// Pending is the sign-up to go on with: "Confirm your email to continue".
+	Pending *SignUpState
+}
+
+// Attempts limits tries of one kind: at most Limit in Window.
+type Attempts struct {
+	Limit  int
+	Window time.Duration
+}
+
+// SignInAttempts is how often one address, or one sign-up, may be tried.
+func SignInAttempts() Attempts { return Attempts{Limit: 5, Window: 10 * time.Minute} }
+
+// Account is what an address stands for: a user, else the newest sign-up in
+// progress, else neither.
+type Account struct {
+	User   *User
+	SignUp *SignUp
+}
+
+// AccountStore keeps sessions and finds who wants one.
+type AccountStore interface {
+	// Account finds whoever has this normalised address, with as many statements
+	// for an unknown one as for a known one.
+	Account(ctx context.Context, biller, emailNorm string, now time.Time) (Account, error)
+	// TakeAttempt counts one try and returns when the window ends if there were
+	// too many; else zero.
+	TakeAttempt(ctx context.Context, biller, key string, rule Attempts, now time.Time) (retryAt time.Time, err error)
+	// ClearAttempts forgets the tries.
+	ClearAttempts(ctx context.Context, biller, key string) error
+	CreateSession(ctx context.Context, biller string, s Session) error
+	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
+	// disabled user and for a biller that disabled the portal. It marks the use.
+	Session(ctx context.Context, biller, tokenHash string, now time.Time) (SessionView, error)
+	// DeleteSession ends a session; an unknown one is ended already.
+	DeleteSession(ctx context.Context, biller, tokenHash string) error
+}
+
+// SignIn signs a person in with email and password, or leads back to an
+// unfinished sign-up or the agreement. ErrWrongSignIn for anything that does not
+// match, after the same work for known and unknown addresses; TooManyRequests
+// after five wrong tries in ten minutes, for unknown addresses too.
+func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) (SignedIn, error) {
+	norm, err := s.NormalizeEmail(email)
+	if err != nil {
+		norm = "-" // an address nobody has, for the same work
+	}
+	now := s.Now()
+	key := "signin:" + s.Keys.Hash(c.BillerID, norm)
+	if err := s.attempt(ctx, c, key, now); err != nil {
+		return SignedIn{}, err
+	}
+	account, err := s.Store.Account(ctx, c.BillerID, norm, now)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	ok, err := s.Passwords.Verify(ctx, account.passwordHash(), password)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if !ok || (account.User != nil && account.User.State != UserActive) {
+		return SignedIn{}, ErrWrongSignIn
+	}
+	if err := s.Store.ClearAttempts(ctx, c.BillerID, key); err != nil {
+		return SignedIn{}, err
+	}
+	if account.User != nil {
+		return s.startSession(ctx, c, account.User.ID)
+	}
+	state, err := s.takeOver(ctx, c, account.SignUp.ID)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{Pending: &state}, nil
+}
+
+func (a Account) passwordHash() string {
+	switch {
+	case a.User != nil:
+		return a.User.PasswordHash
+	case a.SignUp != nil:
+		return a.SignUp.PasswordHash
+	}
+	return ""
+}
+
+func (s *Service) attempt(ctx context.Context, c Caller, key string, now time.Time) error {
+	retryAt, err := s.Store.TakeAttempt(ctx, c.BillerID, key, SignInAttempts(), now)
+	if err != nil || retryAt.IsZero() {
+		return err
+	}
+	wait := retryAt.Sub(now)
+	minutes := int((wait + time.Minute - 1) / time.Minute)
+	if minutes <= 1 {
+		return apperr.Throttled(wait, "Too many tries. Wait a minute, then try again.")
+	}
+	return apperr.Throttled(wait, "Too many tries. Wait %d minutes, then try again.", minutes)
+}
+
+func (s *Service) startSession(ctx context.Context, c Caller, userID string) (SignedIn, error) {
+	token, session := s.newSession(c, userID)
+	if err := s.Store.CreateSession(ctx, c.BillerID, session); err != nil {
+		return SignedIn{}, err
+	}
+	view, err := s.Store.Session(ctx, c.BillerID, session.TokenHash, s.Now())
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{UserID: userID, Session: token, ExpiresAt: session.ExpiresAt, AgreementPending: view.AgreementPending}, nil
+}
+
+func (s *Service) newSession(c Caller, userID string) (token string, _ Session) {
+	token = NewSecret()
+	now := s.Now()
+	return token, Session{
+		TokenHash: s.Keys.Hash(c.BillerID, token),
+		UserID:    userID,
+		CreatedAt: now,
+		SeenAt:    now,
+		ExpiresAt: now.Add(SessionLife),
+		IP:        c.ip(),
+		Agent:     c.Agent,
+	}
+}
+
+func (c Caller) ip() string {
+	if !c.IP.IsValid() {
+		return ""
+	}
+	return c.IP.String()
+}
+
+// Session tells who is signed in. ErrSignedOut for an empty, unknown, idle or
+// expired token.
+func (s *Service) Session(ctx context.Context, c Caller, token string) (SessionView, error) {
+	if token == "" {
+		return SessionView{}, ErrSignedOut
+	}
+	return s.Store.Session(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), s.Now())
+}
+
+// SignOut ends the session; it does nothing for one that is over.
+func (s *Service) SignOut(ctx context.Context, c Caller, token string) error {
+	return s.Store.DeleteSession(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token))
+}

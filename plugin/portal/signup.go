@@ -1,0 +1,367 @@
+package portal
+
+import (
+	"context"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Step is the next thing a person does to sign up.
+type Step string
+
+// Steps of a sign-up, in order; StepVoid ends one that another replaced.
+const (
+	StepRegister Step = "register"
+	StepProfile  Step = "profile"
+	StepConfirm  Step = "confirm"
+	StepAccept   Step = "accept"
+	StepDone     Step = "done"
+	StepVoid     Step = "void"
+)
+
+// SignUpEvent is something that happens to a sign-up.
+type SignUpEvent string
+
+// Events of sign-ups.
+const (
+	SignUpChoose  SignUpEvent = "choose"
+	SignUpResend  SignUpEvent = "resend"
+	SignUpConfirm SignUpEvent = "confirm"
+	SignUpAccept  SignUpEvent = "accept"
+	SignUpVoid    SignUpEvent = "void"
+)
+
+// Next returns the step after the event; ok is false for an event that cannot
+// happen at s. A confirmed sign-up cannot be made void: it has become a user.
+func (s Step) Next(e SignUpEvent) (next Step, ok bool) {
+	type at struct {
+		step  Step
+		event SignUpEvent
+	}
+	switch (at{s, e}) {
+	case at{StepProfile, SignUpChoose}, at{StepConfirm, SignUpChoose}, at{StepConfirm, SignUpResend}:
+		return StepConfirm, true
+	case at{StepConfirm, SignUpConfirm}:
+		return StepAccept, true
+	case at{StepAccept, SignUpAccept}:
+		return StepDone, true
+	case at{StepProfile, SignUpVoid}, at{StepConfirm, SignUpVoid}:
+		return StepVoid, true
+	}
+	return s, false
+}
+
+// SignUp is a registration in progress on one invitation.
+type SignUp struct {
+	ID, InvitationID string
+	Email, EmailNorm string
+	PasswordHash     string
+	// HandleHash stands for "the same browser"; empty after a decline.
+	HandleHash string
+	Step       Step
+	// UserID is set from StepAccept on.
+	UserID string
+	// Seq counts the confirmations sent; the code of the newest one works until
+	// CodeExpiresAt or CodeTries wrong guesses.
+	Seq           int
+	CodeTries     int
+	CodeExpiresAt time.Time
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// Live tells whether the sign-up can be gone on with at the time.
+func (s SignUp) Live(now time.Time) bool {
+	return s.Step != StepVoid && s.Step != StepDone && now.Before(s.ExpiresAt)
+}
+
+// CodeDead tells whether the newest code works no more.
+func (s SignUp) CodeDead(now time.Time) bool {
+	return s.CodeTries >= CodeTries || !now.Before(s.CodeExpiresAt)
+}
+
+// Limits of sending confirmations in one sign-up.
+const (
+	ConfirmationGap    = 60 * time.Second
+	ConfirmationsAHour = 5
+	ConfirmationWindow = time.Hour
+)
+
+// CheckResend returns TooManyRequests if a confirmation may not be sent again yet.
+func CheckResend(sent []time.Time, now time.Time) error {
+	next := NextSend(sent, ConfirmationGap, ConfirmationsAHour, ConfirmationWindow, now)
+	if next.IsZero() {
+		return nil
+	}
+	wait := next.Sub(now)
+	if wait <= ConfirmationGap {
+		return apperr.Throttled(wait, "We sent an email a moment ago. You can ask for another in %d seconds.", int((wait+time.Second-1)/time.Second))
+	}
+	return apperr.Throttled(wait, "We sent %d emails in the last hour. You can ask for another in %d minutes.", ConfirmationsAHour, int((wait+time.Minute-1)/time.Minute))
+}
+
+// Profile is a customer a person may choose to sign up for.
+type Profile struct{ CustomerID, Name, Number, Address string }
+
+// Pending is a live sign-up and what it is about.
+type Pending struct {
+	SignUp   SignUp
+	Customer Customer
+	// Profiles are the unarchived customers named in the invitation.
+	Profiles []Profile
+	// Confirmations are the times of the confirmations sent in the last hour, oldest first.
+	Confirmations []time.Time
+}
+
+// SignUpState tells where a sign-up stands.
+type SignUpState struct {
+	// Handle is the value of the pending cookie; set when it is new.
+	Handle       string
+	Step         Step
+	CustomerName string
+	MaskedEmail  string
+	ExpiresAt    time.Time
+	// NextResendAt is when Resend may be asked for; zero means now.
+	NextResendAt time.Time
+	// CodeDead means that only a new code, or the link, confirms now.
+	CodeDead bool
+}
+
+// SignUpStore keeps registrations in progress.
+type SignUpStore interface {
+	// Register starts a sign-up on the live invitation of this generation and ends
+	// earlier ones. It fails like LinkOutcome does for a link that is not fresh.
+	Register(ctx context.Context, biller string, generation int, su SignUp, now time.Time) error
+	// Pending returns ErrSignUpEnded for a handle that no live sign-up has.
+	Pending(ctx context.Context, biller, handleHash string, now time.Time) (Pending, error)
+	// TakeOver gives a live sign-up a new handle, which ends the old one.
+	TakeOver(ctx context.Context, biller, signUpID, handleHash string, now time.Time) error
+	// Choose keeps the customers chosen and, the first time, sends the confirmation.
+	Choose(ctx context.Context, biller, handleHash string, customerIDs []string, now time.Time) error
+	// ResendConfirmation sends a new code and link, under CheckResend.
+	ResendConfirmation(ctx context.Context, biller, handleHash string, now time.Time) error
+	// ConfirmCode counts the guess before it compares. A right one makes the user
+	// and the grants and closes the invitation; ErrRegistered if another sign-up
+	// made a user of the address first.
+	ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error
+	// Confirmation returns what a confirmation link leads to; ErrUnknownLink for
+	// a hash that no sign-up of this biller has.
+	Confirmation(ctx context.Context, biller, tokenHash string, now time.Time) (Confirmation, error)
+	// ConfirmLink does what a right code does, and gives the sign-up newHandleHash
+	// if that is not empty. The caller has checked the handle or the password.
+	ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error
+}
+
+// Begin is Open for a sign-up without pages. The Handle of its answer is good for
+// Register; with LinkResume it is the given one. It fails like Register does for
+// a link that cannot be used.
+func (s *Service) Begin(ctx context.Context, c Caller, token string) (SignUpState, error) {
+	view, err := s.Open(ctx, c, token, "", "")
+	if err != nil {
+		return SignUpState{}, err
+	}
+	if err := view.Outcome.startError(); err != nil {
+		return SignUpState{}, err
+	}
+	return SignUpState{
+		Handle:       token,
+		Step:         StepRegister,
+		CustomerName: view.CustomerName,
+		MaskedEmail:  view.MaskedEmail,
+		ExpiresAt:    view.ExpiresAt,
+	}, nil
+}
+
+// Register is step 2: it starts a sign-up with the invitation's token and ends
+// earlier ones on it, with their codes and links. The answer holds the new
+// handle. Invalid with fields "email" and "password"; ErrUnknownLink,
+// ErrLinkExpired, ErrLinkDead, ErrRegistered or Conflict for a link that is not
+// fresh.
+func (s *Service) Register(ctx context.Context, c Caller, token, email, password string) (SignUpState, error) {
+	now := s.Now()
+	link, err := s.Store.Link(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	if err := link.Outcome(Visitor{}, now).startError(); err != nil {
+		return SignUpState{}, err
+	}
+	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
+		return SignUpState{}, err
+	}
+	hash, err := s.Passwords.Hash(ctx, password)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	handle := NewSecret()
+	su := SignUp{
+		ID:           s.IDs(),
+		InvitationID: link.Invitation.ID,
+		Email:        link.Invitation.Email,
+		EmailNorm:    link.Invitation.EmailNorm,
+		PasswordHash: hash,
+		HandleHash:   s.Keys.Hash(c.BillerID, handle),
+		Step:         StepProfile,
+		CreatedAt:    now,
+		ExpiresAt:    now.Add(SignUpLife),
+	}
+	if err := s.Store.Register(ctx, c.BillerID, link.Token.Generation, su, now); err != nil {
+		return SignUpState{}, err
+	}
+	return Pending{SignUp: su, Customer: link.Customer}.state(handle, now), nil
+}
+
+// checkRegistration names every wrong field at once, so that a form can too.
+func (s *Service) checkRegistration(c Caller, inv Invitation, email, password string) error {
+	fields := map[string]string{}
+	norm, err := s.NormalizeEmail(email)
+	switch {
+	case err != nil:
+		fields["email"] = "Enter the email address this invitation was sent to: " + MaskEmail(inv.Email) + "."
+	case norm != inv.EmailNorm:
+		fields["email"] = "This invitation was sent to " + MaskEmail(inv.Email) +
+			". Use that address, or ask " + c.BillerName + " to invite another."
+	}
+	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName); err != nil {
+		if !apperr.Is(err, apperr.Invalid) {
+			return err
+		}
+		fields["password"] = apperr.MessageOf(err)
+	}
+	switch {
+	case len(fields) == 0:
+		return nil
+	case fields["email"] != "":
+		return &apperr.Error{Code: apperr.Invalid, Message: fields["email"], Fields: fields}
+	}
+	return &apperr.Error{Code: apperr.Invalid, Message: fields["password"], Fields: fields}
+}
+
+// ResumeWithPassword goes on with the live sign-up of an invitation's link in
+// another browser: the answer holds a new handle, the old one ends.
+// ErrWrongPassword, TooManyRequests after five wrong ones in ten minutes,
+// ErrSignUpEnded if there is no live sign-up, ErrUnknownLink for garbage.
+func (s *Service) ResumeWithPassword(ctx context.Context, c Caller, token, password string) (SignUpState, error) {
+	now := s.Now()
+	link, err := s.Store.Link(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	if link.Outcome(Visitor{}, now) != LinkAskPassword {
+		return SignUpState{}, ErrSignUpEnded
+	}
+	if err := s.checkPassword(ctx, c, *link.SignUp, password, now); err != nil {
+		return SignUpState{}, err
+	}
+	return s.takeOver(ctx, c, link.SignUp.ID)
+}
+
+// checkPassword compares with the password of a sign-up, five times in ten minutes.
+func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, password string, now time.Time) error {
+	key := "signup:" + su.ID
+	if err := s.attempt(ctx, c, key, now); err != nil {
+		return err
+	}
+	ok, err := s.Passwords.Verify(ctx, su.PasswordHash, password)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrWrongPassword
+	}
+	return s.Store.ClearAttempts(ctx, c.BillerID, key)
+}
+
+// takeOver gives a sign-up to this browser. The caller has checked the password.
+func (s *Service) takeOver(ctx context.Context, c Caller, signUpID string) (SignUpState, error) {
+	handle := NewSecret()
+	hash := s.Keys.Hash(c.BillerID, handle)
+	if err := s.Store.TakeOver(ctx, c.BillerID, signUpID, hash, s.Now()); err != nil {
+		return SignUpState{}, err
+	}
+	state, err := s.SignUp(ctx, c, handle)
+	state.Handle = handle
+	return state, err
+}
+
+// SignUp tells where the sign-up of a handle stands. ErrSignUpEnded for a handle
+// that stands for none; Handle is empty in the answer.
+func (s *Service) SignUp(ctx context.Context, c Caller, handle string) (SignUpState, error) {
+	p, err := s.pending(ctx, c, handle)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	return p.state("", s.Now()), nil
+}
+
+func (s *Service) pending(ctx context.Context, c Caller, handle string) (Pending, error) {
+	if handle == "" {
+		return Pending{}, ErrSignUpEnded
+	}
+	return s.Store.Pending(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), s.Now())
+}
+
+func (p Pending) state(handle string, now time.Time) SignUpState {
+	return SignUpState{
+		Handle:       handle,
+		Step:         p.SignUp.Step,
+		CustomerName: p.Customer.Label(),
+		MaskedEmail:  MaskEmail(p.SignUp.Email),
+		ExpiresAt:    p.SignUp.ExpiresAt,
+		NextResendAt: NextSend(p.Confirmations, ConfirmationGap, ConfirmationsAHour, ConfirmationWindow, now),
+		CodeDead:     p.SignUp.Step == StepConfirm && p.SignUp.CodeDead(now),
+	}
+}
+
+// Profiles lists what Choose may choose: the customers the invitation names.
+func (s *Service) Profiles(ctx context.Context, c Caller, handle string) ([]Profile, error) {
+	p, err := s.pending(ctx, c, handle)
+	return p.Profiles, err
+}
+
+// Choose is step 3; the first time it sends the confirmation. Invalid with field
+// "profile" for nothing or for an id that is not among Profiles, ErrWrongStep
+// after confirmation.
+func (s *Service) Choose(ctx context.Context, c Caller, handle string, customerIDs []string) (SignUpState, error) {
+	p, err := s.pending(ctx, c, handle)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	chosen, err := choose(p.Profiles, customerIDs)
+	if err != nil {
+		return SignUpState{}, err
+	}
+	if err := s.Store.Choose(ctx, c.BillerID, p.SignUp.HandleHash, chosen, s.Now()); err != nil {
+		return SignUpState{}, err
+	}
+	return s.SignUp(ctx, c, handle)
+}
+
+// choose keeps the order of profiles and refuses what is not among them.
+func choose(profiles []Profile, ids []string) ([]string, error) {
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	var chosen []string
+	for _, p := range profiles {
+		if wanted[p.CustomerID] {
+			chosen = append(chosen, p.CustomerID)
+		}
+	}
+	if len(chosen) == 0 || len(chosen) != len(wanted) {
+		return nil, apperr.Field("profile", "Choose the profile to sign up for.")
+	}
+	return chosen, nil
+}
+
+// ResendConfirmation sends a new code and link; the earlier code dies, earlier
+// links live on. TooManyRequests within 60 seconds and after five in an hour,
+// ErrWrongStep before step 3 and after confirmation.
+func (s *Service) ResendConfirmation(ctx context.Context, c Caller, handle string) error {
+	if handle == "" {
+		return ErrSignUpEnded
+	}
+	return s.Store.ResendConfirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), s.Now())
+}
