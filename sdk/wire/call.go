@@ -1,0 +1,64 @@
+package wire
+
+import (
+	"context"
+	"strings"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/pb"
+)
+
+func callToPB(c sdk.Call, token string) *pb.Call {
+	return &pb.Call{
+		BillerId: c.BillerID,
+		Viewer: &pb.Viewer{
+			StaffId:   c.Viewer.StaffID,
+			Name:      c.Viewer.Name,
+			Abilities: c.Viewer.Abilities,
+		},
+		Locale:       c.Locale,
+		BaseUrl:      c.BaseURL,
+		BasePath:     c.BasePath,
+		PortalUrl:    c.PortalURL,
+		StaticBase:   c.StaticBase,
+		CspNonce:     c.CSPNonce,
+		RequestId:    c.RequestID,
+		RemoteIp:     ipToPB(c.RemoteIP),
+		UserAgent:    strings.ToValidUTF8(c.UserAgent, "\uFFFD"),
+		RequestToken: token,
+	}
+}
+
+func callFromPB(c *pb.Call) (call sdk.Call, token string) {
+	return sdk.Call{
+		BillerID: c.GetBillerId(),
+		Viewer: sdk.Viewer{
+			StaffID:   c.GetViewer().GetStaffId(),
+			Name:      c.GetViewer().GetName(),
+			Abilities: c.GetViewer().GetAbilities(),
+		},
+		Locale:     c.GetLocale(),
+		BaseURL:    c.GetBaseUrl(),
+		BasePath:   c.GetBasePath(),
+		PortalURL:  c.GetPortalUrl(),
+		StaticBase: c.GetStaticBase(),
+		CSPNonce:   c.GetCspNonce(),
+		RequestID:  c.GetRequestId(),
+		RemoteIP:   ipFromPB(c.GetRemoteIp()),
+		UserAgent:  c.GetUserAgent(),
+	}, c.GetRequestToken()
+}
+
+// withCall returns the context that an add-on's code runs with.
+func withCall(ctx context.Context, c *pb.Call) context.Context {
+	call, token := callFromPB(c)
+	return sdk.WithCredential(sdk.WithCall(ctx, call), token)
+}
+
+func personToPB(p sdk.Person) *pb.Person {
+	return &pb.Person{Ip: ipToPB(p.IP), Agent: strings.ToValidUTF8(p.Agent, "\uFFFD"), Locale: p.Locale}
+}
+
+func personFromPB(p *pb.Person) sdk.Person {
+	return sdk.Person{IP: ipFromPB(p.GetIp()), Agent: p.GetAgent(), Locale: p.GetLocale()}
+}

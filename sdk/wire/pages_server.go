@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"google.golang.org/grpc"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/pb"
+)
+
+type pageStream = grpc.BidiStreamingServer[pb.HTTPIn, pb.HTTPOut]
+
+type pagesServer struct {
+	pb.UnimplementedPagesServer
+	addon *AddonServer
+}
+
+func (p pagesServer) Serve(stream pageStream) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	head := first.GetHead()
+	if head == nil {
+		return apperr.Errorf(apperr.Invalid, "The request has no head.")
+	}
+	handler := p.addon.handler(head.GetSurface())
+	if handler == nil {
+		return unimplemented()
+	}
+	ctx := withCall(stream.Context(), head.GetCall())
+	body := newBodyReader(ctx, stream, first)
+	r, err := request(ctx, head, body)
+	if err != nil {
+		return err
+	}
+	buffer := p.addon.buffers.Get().(*[bodySize]byte)
+	w := &responseWriter{stream: stream, ctx: ctx, body: body, buf: buffer[:0], method: r.Method, header: http.Header{}}
+	handler.ServeHTTP(w, r)
+	err = w.finish()
+	w.buf, w.err = nil, http.ErrHandlerTimeout
+	if !w.lent {
+		p.addon.buffers.Put(buffer)
+	}
+	return err
+}
+
+// request builds what the add-on's handler gets. Its RemoteAddr has port 0.
+func request(ctx context.Context, head *pb.RequestHead, body *bodyReader) (*http.Request, error) {
+	u, err := url.ParseRequestURI(head.GetPath())
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Invalid, "The address of the page is malformed.", err)
+	}
+	u.RawQuery = head.GetRawQuery()
+	call := sdk.CallFrom(ctx)
+	r := (&http.Request{
+		Method:        head.GetMethod(),
+		URL:           u,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        headerFromPB(head.GetHeaders()),
+		Body:          body,
+		ContentLength: head.GetContentLength(),
+		Host:          head.GetAuthority(),
+		RemoteAddr:    netip.AddrPortFrom(call.RemoteIP, 0).String(),
+		RequestURI:    u.RequestURI(),
+	}).WithContext(ctx)
+	if head.GetScheme() == "https" {
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true}
+	}
+	if body.empty() {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	return r, nil
+}
