@@ -1,0 +1,4 @@
+package jobs
+
+// SelectDue is the statement whose plan tests look at.
+const SelectDue = selectDue

@@ -1,0 +1,126 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// work runs the job's handler and decides what becomes of the job.
+func (w *Worker) work(ctx context.Context, deadline time.Time, j Job, lease string) outcome {
+	runCtx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	// OnDead gets a little longer: the handler may have used up its time.
+	buryCtx, cancelBury := context.WithDeadline(ctx, deadline.Add(w.cfg.Lease/8))
+	defer cancelBury()
+	o := outcome{job: j, lease: lease, state: done, attempt: j.Attempt}
+	if j.Attempt > j.MaxAttempts {
+		// Whoever tried it last never said how that went, killed perhaps by the job itself.
+		return w.bury(buryCtx, o, errors.New("no attempt is left, and how the last one ended was not recorded"))
+	}
+	err := w.call(runCtx, j)
+	later, putOff := errors.AsType[*retryAt](err)
+	switch {
+	case err == nil:
+		return o
+	case ctx.Err() != nil: // the process is ending; the try does not count
+		return w.again(o, err, w.cfg.Now(), j.Attempt-1)
+	case isPermanent(err):
+		return w.bury(buryCtx, o, err)
+	case putOff:
+		return w.again(o, err, later.at, j.Attempt-1)
+	case j.Attempt >= j.MaxAttempts:
+		return w.bury(buryCtx, o, err)
+	}
+	wait := max(w.cfg.Backoff(j.Attempt), apperr.RetryAfterOf(err))
+	w.cfg.Log.WarnContext(ctx, "job failed, will be tried again", "biller", j.Biller, "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "error", err)
+	return w.again(o, err, w.cfg.Now().Add(wait), j.Attempt)
+}
+
+// call runs the handler; a panic is an error of this job only.
+func (w *Worker) call(ctx context.Context, j Job) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.cfg.Log.ErrorContext(ctx, "job handler panicked", "biller", j.Biller, "job", j.ID, "kind", j.Kind, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return w.cfg.Handlers[j.Kind](ctx, j)
+}
+
+func (w *Worker) again(o outcome, cause error, at time.Time, attempt int) outcome {
+	o.state, o.runAt, o.attempt, o.err = pending, at, attempt, storable(cause)
+	return o
+}
+
+// bury closes a job for good once OnDead has heard of it.
+func (w *Worker) bury(ctx context.Context, o outcome, cause error) outcome {
+	j := o.job
+	w.cfg.Log.ErrorContext(ctx, "job failed for good", "biller", j.Biller, "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "error", cause)
+	if err := w.callOnDead(ctx, j, cause); err != nil {
+		w.cfg.Log.ErrorContext(ctx, "reporting a dead job failed", "biller", j.Biller, "job", j.ID, "kind", j.Kind, "error", err)
+		return w.again(o, cause, w.cfg.Now().Add(w.cfg.Backoff(j.Attempt)), j.Attempt)
+	}
+	o.state, o.err = dead, storable(cause)
+	return o
+}
+
+func (w *Worker) callOnDead(ctx context.Context, j Job, cause error) (err error) {
+	if w.cfg.OnDead == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return w.cfg.OnDead(ctx, j, cause)
+}
+
+// settleAll records outcomes as they come, those at hand together, and reports
+// the biller of each job when it is done with it. What it cannot record is tried again
+// after the lease.
+func (w *Worker) settleAll(ctx context.Context, outcomes <-chan outcome, ended chan<- string) {
+	for first := range outcomes {
+		batch := []outcome{first}
+		for more := true; more; {
+			select {
+			case o, ok := <-outcomes:
+				if more = ok; ok {
+					batch = append(batch, o)
+				}
+			default:
+				more = false
+			}
+		}
+		byLease := map[string][]outcome{}
+		for _, o := range batch {
+			byLease[o.lease] = append(byLease[o.lease], o)
+		}
+		for _, group := range byLease {
+			w.settle(ctx, group)
+			for _, o := range group {
+				ended <- o.job.Biller
+			}
+		}
+	}
+}
+
+func (w *Worker) settle(ctx context.Context, group []outcome) {
+	// A cancelled handler's outcome is recorded too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementLimit)
+	defer cancel()
+	biller := group[0].job.Biller
+	held, err := w.store.settle(ctx, group, w.cfg.Now())
+	if err != nil {
+		w.cfg.Log.ErrorContext(ctx, "recording finished jobs failed, they will run again", "biller", biller, "jobs", len(group), "error", err)
+		return
+	}
+	if lost := int64(len(group)) - held; lost > 0 {
+		w.cfg.Log.WarnContext(ctx, "jobs outlasted their lease", "biller", biller, "jobs", lost)
+	}
+}
