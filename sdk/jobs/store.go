@@ -133,19 +133,19 @@ type outcome struct {
 	err     string
 }
 
-// settle records the outcomes of jobs under one lease, all of one biller, and
-// returns how many were still held by it: a job whose lease ran out belongs to
-// somebody else, and stays as it is.
-func (s store) settle(ctx context.Context, outcomes []outcome, now time.Time) (held int64, err error) {
+// settle records the outcomes of one biller's jobs and returns how many were
+// still held by their lease: a job whose lease ran out belongs to somebody else,
+// and stays as it is.
+func (s store) settle(ctx context.Context, biller string, outcomes []outcome, now time.Time) (held int64, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
-	var finished []string
+	finished := map[string][]string{} // ids by lease
 	for _, o := range outcomes {
 		if o.state == done {
-			finished = append(finished, o.job.ID)
+			finished[o.lease] = append(finished[o.lease], o.job.ID)
 			continue
 		}
 		n, err := settleFailed(ctx, tx, o, now)
@@ -154,8 +154,8 @@ func (s store) settle(ctx context.Context, outcomes []outcome, now time.Time) (h
 		}
 		held += n
 	}
-	if len(finished) > 0 {
-		n, err := settleDone(ctx, tx, outcomes[0].job.Biller, outcomes[0].lease, finished, now)
+	for lease, ids := range finished {
+		n, err := settleDone(ctx, tx, biller, lease, ids, now)
 		if err != nil {
 			return 0, err
 		}

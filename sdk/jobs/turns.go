@@ -28,7 +28,7 @@ type turns struct {
 	handlers context.Context // of handlers; outlives the worker's by Grace
 	cancel   context.CancelFunc
 	outcomes chan outcome
-	ended    chan string // a biller for each settled job
+	ended    chan []outcome // settled
 	settler  sync.WaitGroup
 }
 
@@ -39,7 +39,7 @@ func newTurns(ctx context.Context, w *Worker) *turns {
 		full:     map[string]bool{},
 		held:     map[string]int{},
 		outcomes: make(chan outcome, w.cfg.Concurrency),
-		ended:    make(chan string, w.cfg.Concurrency),
+		ended:    make(chan []outcome, w.cfg.Concurrency),
 	}
 	t.handlers, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	t.settler.Go(func() { w.settleAll(t.handlers, t.outcomes, t.ended) })
@@ -144,15 +144,18 @@ func (t *turns) lease(ctx context.Context, biller string, n int) int {
 	return len(jobs)
 }
 
-// end frees a slot.
-func (t *turns) end(biller string) {
-	t.busy--
-	if t.held[biller]--; t.held[biller] == 0 {
-		delete(t.held, biller)
-	}
-	if t.full[biller] {
-		delete(t.full, biller)
-		t.queue(biller)
+// end frees the slots of settled jobs.
+func (t *turns) end(settled []outcome) {
+	for _, o := range settled {
+		biller := o.job.Biller
+		t.busy--
+		if t.held[biller]--; t.held[biller] == 0 {
+			delete(t.held, biller)
+		}
+		if t.full[biller] {
+			delete(t.full, biller)
+			t.queue(biller)
+		}
 	}
 }
 

@@ -81,41 +81,44 @@ func (w *Worker) callOnDead(ctx context.Context, j Job, cause error) (err error)
 	return w.cfg.OnDead(ctx, j, cause)
 }
 
-// settleAll records outcomes as they come, those at hand together, and reports
-// the biller of each job when it is done with it. What it cannot record is tried again
-// after the lease.
-func (w *Worker) settleAll(ctx context.Context, outcomes <-chan outcome, ended chan<- string) {
+// settleAll records outcomes as they come, those at hand together, one
+// transaction a biller, and reports them when it is done with them. What it
+// cannot record is tried again after the lease.
+func (w *Worker) settleAll(ctx context.Context, outcomes <-chan outcome, ended chan<- []outcome) {
 	for first := range outcomes {
-		batch := []outcome{first}
-		for more := true; more; {
-			select {
-			case o, ok := <-outcomes:
-				if more = ok; ok {
-					batch = append(batch, o)
-				}
-			default:
-				more = false
-			}
-		}
-		byLease := map[string][]outcome{}
+		batch := atHand(first, outcomes)
+		byBiller := map[string][]outcome{}
 		for _, o := range batch {
-			byLease[o.lease] = append(byLease[o.lease], o)
+			byBiller[o.job.Biller] = append(byBiller[o.job.Biller], o)
 		}
-		for _, group := range byLease {
-			w.settle(ctx, group)
-			for _, o := range group {
-				ended <- o.job.Biller
+		for biller, group := range byBiller {
+			w.settle(ctx, biller, group)
+		}
+		ended <- batch
+	}
+}
+
+// atHand returns first and whatever the channel holds without waiting.
+func atHand(first outcome, rest <-chan outcome) []outcome {
+	batch := []outcome{first}
+	for {
+		select {
+		case o, ok := <-rest:
+			if !ok {
+				return batch
 			}
+			batch = append(batch, o)
+		default:
+			return batch
 		}
 	}
 }
 
-func (w *Worker) settle(ctx context.Context, group []outcome) {
+func (w *Worker) settle(ctx context.Context, biller string, group []outcome) {
 	// A cancelled handler's outcome is recorded too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementLimit)
 	defer cancel()
-	biller := group[0].job.Biller
-	held, err := w.store.settle(ctx, group, w.cfg.Now())
+	held, err := w.store.settle(ctx, biller, group, w.cfg.Now())
 	if err != nil {
 		w.cfg.Log.ErrorContext(ctx, "recording finished jobs failed, they will run again", "biller", biller, "jobs", len(group), "error", err)
 		return

@@ -139,8 +139,8 @@ func (w *Worker) Run(ctx context.Context) error {
 			return nil
 		case <-w.woken:
 			t.want(ctx, w.takeWanted())
-		case biller := <-t.ended:
-			t.end(biller)
+		case settled := <-t.ended:
+			t.end(settled)
 		case <-poll.C:
 			t.look(ctx)
 			poll.Reset(jitter(w.cfg.Poll))
@@ -168,8 +168,8 @@ func (w *Worker) RunDue(ctx context.Context) error {
 		if t.busy > 0 {
 			select {
 			case <-ctx.Done():
-			case biller := <-t.ended:
-				t.end(biller)
+			case settled := <-t.ended:
+				t.end(settled)
 			}
 		}
 	}

@@ -21,7 +21,8 @@ import (
 var ErrNotInstalled = errors.New("PostgreSQL is not installed (apt-get install postgresql, or put its pg_config on PATH)")
 
 // EnvDSN names the environment variable with the address of a running server's
-// administrator. Tests use that server in place of one of their own.
+// administrator. Tests use that server in place of one of their own; it must ask
+// other roles for a password.
 const EnvDSN = "TEST_POSTGRES_DSN"
 
 // Server is a throw-away PostgreSQL server on a private socket. It keeps nothing
