@@ -43,8 +43,9 @@ func (s *Service) Purge(ctx context.Context, c Caller) error {
 	return s.Store.PurgeBiller(ctx, c.BillerID)
 }
 
-// Schedule has a job of the kind run again after the pause; workers call it when
-// one is done. Two calls for the same minute make one job.
-func (s *Service) Schedule(ctx context.Context, c Caller, kind string, pause time.Duration) error {
-	return s.Store.Schedule(ctx, c.BillerID, kind, s.Now().Add(pause).Truncate(time.Minute))
+// Schedule has a job of the kind run at the next full interval; workers call it
+// when one is done. All calls within one interval make one job, so restarts do
+// not multiply it.
+func (s *Service) Schedule(ctx context.Context, c Caller, kind string, every time.Duration) error {
+	return s.Store.Schedule(ctx, c.BillerID, kind, s.Now().Truncate(every).Add(every))
 }

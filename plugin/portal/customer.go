@@ -75,6 +75,7 @@ const (
 	HistoryStarted   HistoryKind = "started"
 	HistoryRestarted HistoryKind = "restarted"
 	HistoryChosen    HistoryKind = "chosen"
+	HistoryResent    HistoryKind = "resent"
 	HistoryConfirmed HistoryKind = "confirmed"
 	HistoryAccepted  HistoryKind = "accepted"
 	HistoryDeclined  HistoryKind = "declined"

@@ -104,19 +104,18 @@ func (o LinkOutcome) opens() bool {
 	return false
 }
 
-// startError is why a password cannot be chosen with a link of this outcome; nil if it can.
-func (o LinkOutcome) startError() error {
-	switch o {
+// CanStart returns why a sign-up cannot be started with this link; nil if it can,
+// an earlier sign-up on it or not. The store asks again under its lock.
+func (l Link) CanStart(now time.Time) error {
+	switch l.Outcome(Visitor{}, now) {
 	case LinkExpired:
 		return ErrLinkExpired
 	case LinkReplaced, LinkRevoked:
 		return ErrLinkDead
 	case LinkRegistered:
 		return ErrRegistered
-	case LinkExistingAccount, LinkSignedIn:
-		return apperr.Errorf(apperr.Conflict, "You already have an account here. Sign in to add this profile.")
-	case LinkSignedInAsOther:
-		return apperr.Errorf(apperr.Conflict, "Somebody else is signed in. Sign out first.")
+	case LinkExistingAccount:
+		return ErrHasAccount
 	}
 	return nil
 }
@@ -154,10 +153,17 @@ func (s *Service) Open(ctx context.Context, c Caller, token, handle, sessionToke
 	case LinkSignedInAsOther:
 		view.SignedInAs = signedInAs
 	}
-	if view.Outcome.opens() && link.Invitation.OpenedAt.IsZero() {
-		err = s.Store.MarkOpened(ctx, c.BillerID, link.Invitation.ID, link.Token.Generation, now)
+	if !view.Outcome.opens() {
+		return view, nil
 	}
-	return view, err
+	return view, s.markOpened(ctx, c, link, now)
+}
+
+func (s *Service) markOpened(ctx context.Context, c Caller, link Link, now time.Time) error {
+	if !link.Invitation.OpenedAt.IsZero() || !link.Invitation.Live(now) {
+		return nil
+	}
+	return s.Store.MarkOpened(ctx, c.BillerID, link.Invitation.ID, link.Token.Generation, now)
 }
 
 func (s *Service) visitor(ctx context.Context, c Caller, handle, sessionToken string) (v Visitor, email string, err error) {

@@ -79,6 +79,8 @@ var (
 	ErrLinkDead = apperr.Errorf(apperr.Conflict, "This link is no longer valid.")
 	// ErrRegistered (Conflict) asks to offer "Sign in".
 	ErrRegistered = apperr.Errorf(apperr.Conflict, "You're already registered.")
+	// ErrHasAccount (Conflict) asks to offer "Sign in", after which the profile can be added.
+	ErrHasAccount = apperr.Errorf(apperr.Conflict, "You already have an account here. Sign in to add this profile.")
 	// ErrSignUpEnded (Unauthenticated) is an unknown, expired or replaced handle.
 	ErrSignUpEnded = apperr.Errorf(apperr.Unauthenticated, "Your sign-up is not open in this browser any more. Open the link in your invitation again.")
 	// ErrWrongStep (Conflict) is a step out of order; State tells the right one.

@@ -131,7 +131,7 @@ type SignUpState struct {
 // SignUpStore keeps registrations in progress.
 type SignUpStore interface {
 	// Register starts a sign-up on the live invitation of this generation and ends
-	// earlier ones. It fails like LinkOutcome does for a link that is not fresh.
+	// earlier ones. It fails as Link.CanStart says.
 	Register(ctx context.Context, biller string, generation int, su SignUp, now time.Time) error
 	// Pending returns ErrSignUpEnded for a handle that no live sign-up has.
 	Pending(ctx context.Context, biller, handleHash string, now time.Time) (Pending, error)
@@ -153,38 +153,40 @@ type SignUpStore interface {
 	ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error
 }
 
-// Begin is Open for a sign-up without pages. The Handle of its answer is good for
-// Register; with LinkResume it is the given one. It fails like Register does for
-// a link that cannot be used.
+// Begin is Open for a sign-up without pages. The Handle of its answer is the
+// token itself: Register takes it and answers with a new one. It fails like
+// Register does for a link that cannot be used.
 func (s *Service) Begin(ctx context.Context, c Caller, token string) (SignUpState, error) {
-	view, err := s.Open(ctx, c, token, "", "")
+	now := s.Now()
+	link, err := s.Store.Link(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
 	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := view.Outcome.startError(); err != nil {
+	if err := link.CanStart(now); err != nil {
 		return SignUpState{}, err
 	}
-	return SignUpState{
+	state := SignUpState{
 		Handle:       token,
 		Step:         StepRegister,
-		CustomerName: view.CustomerName,
-		MaskedEmail:  view.MaskedEmail,
-		ExpiresAt:    view.ExpiresAt,
-	}, nil
+		CustomerName: link.Customer.Label(),
+		MaskedEmail:  MaskEmail(link.Invitation.Email),
+		ExpiresAt:    link.Invitation.ExpiresAt,
+	}
+	return state, s.markOpened(ctx, c, link, now)
 }
 
 // Register is step 2: it starts a sign-up with the invitation's token and ends
 // earlier ones on it, with their codes and links. The answer holds the new
 // handle. Invalid with fields "email" and "password"; ErrUnknownLink,
-// ErrLinkExpired, ErrLinkDead, ErrRegistered or Conflict for a link that is not
-// fresh.
+// ErrLinkExpired, ErrLinkDead, ErrRegistered or ErrHasAccount for a link that
+// starts nothing.
 func (s *Service) Register(ctx context.Context, c Caller, token, email, password string) (SignUpState, error) {
 	now := s.Now()
 	link, err := s.Store.Link(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
 	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := link.Outcome(Visitor{}, now).startError(); err != nil {
+	if err := link.CanStart(now); err != nil {
 		return SignUpState{}, err
 	}
 	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
