@@ -81,8 +81,9 @@ func (t *turns) look(ctx context.Context) {
 	}
 }
 
-func (t *turns) want(ctx context.Context, billers []string) {
-	for _, b := range billers {
+// want queues the billers; "" stands for all with due jobs.
+func (t *turns) want(ctx context.Context, billers map[string]bool) {
+	for b := range billers {
 		if b == "" {
 			t.look(ctx)
 			continue

@@ -61,8 +61,8 @@ type Worker struct {
 	store store
 
 	mu     sync.Mutex
-	wanted []string      // billers to visit; "" means look for all
-	woken  chan struct{} // holds one token when wanted is not empty
+	wanted map[string]bool // billers to visit; "" means look for all
+	woken  chan struct{}   // holds one token when wanted is not empty
 }
 
 // NewWorker returns a worker, which does nothing until Run or RunDue.
@@ -87,10 +87,11 @@ func NewWorker(cfg Config) (*Worker, error) {
 		return nil, errors.New("a jobs worker's limits must be positive")
 	}
 	return &Worker{
-		cfg:   cfg,
-		kinds: slices.Sorted(maps.Keys(cfg.Handlers)),
-		store: store{cfg.DB},
-		woken: make(chan struct{}, 1),
+		cfg:    cfg,
+		kinds:  slices.Sorted(maps.Keys(cfg.Handlers)),
+		store:  store{cfg.DB},
+		wanted: map[string]bool{},
+		woken:  make(chan struct{}, 1),
 	}, nil
 }
 
@@ -101,7 +102,9 @@ func (w *Worker) Wake(billers ...string) {
 		billers = []string{""}
 	}
 	w.mu.Lock()
-	w.wanted = append(w.wanted, billers...)
+	for _, b := range billers {
+		w.wanted[b] = true
+	}
 	w.mu.Unlock()
 	select {
 	case w.woken <- struct{}{}:
@@ -109,11 +112,11 @@ func (w *Worker) Wake(billers ...string) {
 	}
 }
 
-func (w *Worker) takeWanted() []string {
+func (w *Worker) takeWanted() map[string]bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := w.wanted
-	w.wanted = nil
+	w.wanted = map[string]bool{}
 	return wanted
 }
 
