@@ -107,14 +107,15 @@ func TestConstraintErrors(t *testing.T) {
 	})
 }
 
-// Sixteen transactions read a row and then write it; none may fail or be lost.
+// Sixteen transactions read a row and then write it, over four pools like those
+// of four processes; none may fail or be lost.
 func TestReadThenWriteRace(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, []sqldb.Migrations{things()}, func(t *testing.T, db *sqldb.DB) {
 		if _, err := db.W.Exec(insertThing, "b", "1", "", false, sqldb.Time(time.Now())); err != nil {
 			t.Fatal(err)
 		}
-		append1 := func() error {
+		append1 := func(db *sqldb.DB) error {
 			tx, err := db.Begin(t.Context())
 			if err != nil {
 				return err
@@ -129,10 +130,14 @@ func TestReadThenWriteRace(t *testing.T) {
 			}
 			return tx.Commit()
 		}
+		pools := []*sqldb.DB{db}
+		for range 3 {
+			pools = append(pools, dbtest.MustOpen(t, db.Config()))
+		}
 		errs := make([]error, 16)
 		var wg sync.WaitGroup
 		for i := range errs {
-			wg.Go(func() { errs[i] = append1() })
+			wg.Go(func() { errs[i] = append1(pools[i%4]) })
 		}
 		wg.Wait()
 		if err := errors.Join(errs...); err != nil {
