@@ -84,7 +84,12 @@ func TestProvisionAgainAndAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	db := mustProvision(t, admin.Config(), "addon_x", role, "another")
+	// The administrator's own search path must not follow the role.
+	withPath, err := sqldb.Parse(admin.Config().DSN + " search_path=public")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := mustProvision(t, withPath, "addon_x", role, "another")
 	var path string
 	if err := db.R.Get(&path, `SELECT current_schema()`); err != nil || path != "addon_x" {
 		t.Errorf("current schema %q, %v", path, err)
