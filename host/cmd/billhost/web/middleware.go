@@ -1,0 +1,112 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// policy is the Content-Security-Policy of staff pages.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// outer gives every request a number and writes it to the log.
+func (s *Server) outer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := sdkweb.NewRequestID()
+		r = r.WithContext(sdkweb.WithRequestID(r.Context(), id))
+		w.Header().Set("X-Request-Id", id)
+		start := s.Now()
+		next.ServeHTTP(w, r)
+		s.Log.DebugContext(r.Context(), "request served", "request", id, "method", r.Method,
+			"took", s.Now().Sub(start).Round(time.Microsecond).String())
+	})
+}
+
+// page turns a handler into one that sets the headers of staff pages, refuses
+// writes from other origins and draws errors.
+func (s *Server) page(h sdkweb.HandlerFunc) http.Handler {
+	crossOrigin := http.NewCrossOriginProtection()
+	return sdkweb.Handle(s.Log, s.problem, func(w http.ResponseWriter, r *http.Request) error {
+		s.setHeaders(w)
+		if err := crossOrigin.Check(r); err != nil {
+			return apperr.Wrap(apperr.PermissionDenied, "This form was sent from another site, so it was not accepted. Open the page again and repeat.", err)
+		}
+		return h(w, r)
+	})
+}
+
+func (s *Server) setHeaders(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if s.Secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// signedIn runs the route for a signed-in person, and sends others to /sign-in.
+func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		staff, err := s.session(r)
+		if apperr.Is(err, apperr.Unauthenticated) {
+			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if t.edit && !staff.Role.CanEdit() {
+			return apperr.Errorf(apperr.PermissionDenied, "Your role may look at customers but not change them.")
+		}
+		return t.handle(w, r, staff)
+	}
+}
+
+// session returns who is signed in; Unauthenticated if nobody is.
+func (s *Server) session(r *http.Request) (books.Staff, error) {
+	c, err := r.Cookie(s.cookieName())
+	if err != nil {
+		return books.Staff{}, apperr.Errorf(apperr.Unauthenticated, "Please sign in.")
+	}
+	return s.Store.Session(r.Context(), c.Value)
+}
+
+// StaffFrom returns who is signed in; Unauthenticated if nobody is.
+func (s *Server) StaffFrom(r *http.Request) (addon.Staff, error) {
+	p, err := s.session(r)
+	if err != nil {
+		return addon.Staff{}, err
+	}
+	return p.Addon(), nil
+}
+
+func (s *Server) cookieName() string {
+	if s.Secure {
+		return "__Host-billhost-session"
+	}
+	return "billhost-session"
+}
+
+// setCookie hands the session to the browser; an empty one takes it away.
+func (s *Server) setCookie(w http.ResponseWriter, session string) {
+	c := &http.Cookie{
+		Name: s.cookieName(), Value: session, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(books.StaffSessionLife.Seconds()),
+	}
+	if session == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+func notFound(http.ResponseWriter, *http.Request, books.Staff) error {
+	return apperr.Errorf(apperr.NotFound, "There is no such page.")
+}
