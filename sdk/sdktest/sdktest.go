@@ -1,0 +1,240 @@
+// Package sdktest runs an add-on against a fake host: in the test's own
+// process, over the same gRPC that a platform uses, or as a program of its own.
+package sdktest
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	plugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+const stopTime = 10 * time.Second
+
+// Instance is a running add-on.
+type Instance struct {
+	// Host is what the add-on sees of the platform.
+	Host *Host
+	// Client calls the add-on as a host does.
+	Client *wire.Client
+	// Capabilities are what the add-on said it offers.
+	Capabilities []string
+
+	tb   testing.TB
+	stop func() error
+}
+
+// Option changes what an add-on is started with.
+type Option func(*options)
+
+type options struct {
+	host     *Host
+	database sdk.Database
+	key      []byte
+	log      *slog.Logger
+	level    slog.Level
+}
+
+// WithHost starts the add-on against a host that the test has prepared.
+func WithHost(h *Host) Option { return func(o *options) { o.host = h } }
+
+// WithDatabase gives the add-on a database.
+func WithDatabase(d sdk.Database) Option { return func(o *options) { o.database = d } }
+
+// WithSQLite gives the add-on a new SQLite file that ends with the test.
+func WithSQLite(tb testing.TB) Option {
+	tb.Helper()
+	return WithDatabase(sdk.Database{Driver: "sqlite", DSN: filepath.Join(tb.TempDir(), "addon.db")})
+}
+
+// WithKey replaces the fixed test key; 32 bytes.
+func WithKey(key []byte) Option { return func(o *options) { o.key = key } }
+
+// WithLog sends the log of add-on and fake host elsewhere than to the test.
+func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } }
+
+// Start starts the add-on in this process and stops it when the test ends. The
+// test fails if the add-on does not start, or if its background work ends early.
+func Start(tb testing.TB, addon sdk.Addon, opts ...Option) *Instance {
+	tb.Helper()
+	i, err := TryStart(tb, addon, opts...)
+	if err != nil {
+		tb.Fatalf("start add-on: %v", err)
+	}
+	return i
+}
+
+// TryStart is Start for tests in which the add-on's Start fails.
+func TryStart(tb testing.TB, addon sdk.Addon, opts ...Option) (*Instance, error) {
+	tb.Helper()
+	o := newOptions(opts)
+	if o.log == nil {
+		o.log = testLog(tb)
+	}
+	server := wire.NewAddonServer(addon, wire.AddonOptions{
+		Log:   o.log,
+		Ended: func(err error) { tb.Errorf("the add-on's background work ended: %v", err) },
+	})
+	protocol, closeProtocol, err := serveInProcess(server)
+	if err != nil {
+		return nil, err
+	}
+	i, err := start(protocol, o)
+	if err != nil {
+		return nil, errors.Join(err, closeProtocol())
+	}
+	i.tb = tb
+	i.stop = once(func() error { return errors.Join(i.leave(), closeProtocol()) })
+	tb.Cleanup(func() {
+		if err := i.Stop(); err != nil {
+			tb.Errorf("stop add-on: %v", err)
+		}
+	})
+	return i, nil
+}
+
+func newOptions(opts []Option) *options {
+	key := sha256.Sum256([]byte("sdktest"))
+	o := &options{key: key[:], level: slog.LevelDebug}
+	for _, set := range opts {
+		set(o)
+	}
+	if o.host == nil {
+		o.host = NewHost()
+	}
+	return o
+}
+
+// start dispenses the client and starts the add-on behind it.
+func start(protocol plugin.ClientProtocol, o *options) (*Instance, error) {
+	raw, err := protocol.Dispense(wire.AddonPlugin)
+	if err != nil {
+		return nil, fmt.Errorf("dispense: %w", err)
+	}
+	client, ok := raw.(*wire.Client)
+	if !ok {
+		return nil, fmt.Errorf("dispensed %T", raw)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	names, err := client.Start(ctx, wire.StartRequest{
+		Services: o.host,
+		Log:      o.log,
+		Database: o.database,
+		Key:      o.key,
+		Dev:      true,
+		LogLevel: o.level,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Instance{Host: o.host, Client: client, Capabilities: names}, nil
+}
+
+// leave drains and stops the add-on.
+func (i *Instance) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	return errors.Join(i.Client.Drain(ctx), i.Client.Stop(ctx))
+}
+
+// Stop drains the add-on, stops it and ends its server. Tests need it only to
+// look at what is left; it may be called again.
+func (i *Instance) Stop() error { return i.stop() }
+
+func once(f func() error) func() error {
+	var (
+		done bool
+		err  error
+	)
+	return func() error {
+		if !done {
+			done, err = true, f()
+		}
+		return err
+	}
+}
+
+// serveInProcess connects go-plugin's client and server over a socket.
+func serveInProcess(server *wire.AddonServer) (plugin.ClientProtocol, func() error, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	attach := make(chan *plugin.ReattachConfig, 1)
+	closed := make(chan struct{})
+	go plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  wire.Handshake(),
+		VersionedPlugins: wire.VersionedPlugins(server),
+		GRPCServer:       server.GRPC,
+		Logger:           hclog.NewNullLogger(),
+		Test:             &plugin.ServeTestConfig{Context: ctx, ReattachConfigCh: attach, CloseCh: closed},
+	})
+	var config *plugin.ReattachConfig
+	select {
+	case config = <-attach:
+	case <-closed:
+		cancel()
+		return nil, nil, errors.New("the add-on's server did not start")
+	}
+	config.ReattachFunc = func() (runner.AttachedRunner, error) { return inProcess{closed}, nil }
+	client := plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  wire.Handshake(),
+		Plugins:          wire.Plugins(nil),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		GRPCDialOptions:  wire.DialOptions(),
+		Logger:           hclog.NewNullLogger(),
+		Reattach:         config,
+	})
+	end := func(protocol plugin.ClientProtocol) error {
+		var err error
+		if protocol != nil {
+			err = protocol.Close()
+		}
+		cancel()
+		select {
+		case <-closed:
+			return err
+		case <-time.After(stopTime):
+			return errors.Join(err, errors.New("the add-on's server did not end"))
+		}
+	}
+	protocol, err := client.Client()
+	if err != nil {
+		return nil, nil, errors.Join(err, end(nil))
+	}
+	return protocol, func() error { return end(protocol) }, nil
+}
+
+// inProcess stands for the process that go-plugin believes it attached to.
+type inProcess struct{ closed <-chan struct{} }
+
+func (p inProcess) Wait(context.Context) error {
+	<-p.closed
+	return nil
+}
+
+func (inProcess) Kill(context.Context) error { return nil }
+
+func (inProcess) ID() string { return "in-process" }
+
+func (inProcess) PluginToHost(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+func (inProcess) HostToPlugin(network, addr string) (string, string, error) {
+	return network, addr, nil
+}
+
+// testLog writes to the test's log.
+func testLog(tb testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

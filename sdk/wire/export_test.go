@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/pb"
+)
+
+// The conversions, for the test that every field is mapped.
+var (
+	CallToPB              = callToPB
+	CallFromPB            = callFromPB
+	PersonToPB            = personToPB
+	PersonFromPB          = personFromPB
+	CustomerToPB          = customerToPB
+	CustomerFromPB        = customerFromPB
+	CustomerPageToPB      = customerPageToPB
+	CustomerPageFromPB    = customerPageFromPB
+	CustomerQueryToPB     = customerQueryToPB
+	CustomerQueryFromPB   = customerQueryFromPB
+	InvoiceToPB           = invoiceToPB
+	InvoiceFromPB         = invoiceFromPB
+	InvoicePageToPB       = invoicePageToPB
+	InvoicePageFromPB     = invoicePageFromPB
+	InvoiceQueryToPB      = invoiceQueryToPB
+	InvoiceQueryFromPB    = invoiceQueryFromPB
+	BillerToPB            = billerToPB
+	BillerFromPB          = billerFromPB
+	MessageToPB           = messageToPB
+	MessageFromPB         = messageFromPB
+	MailResultToPB        = mailResultToPB
+	MailResultFromPB      = mailResultFromPB
+	AuditToPB             = auditToPB
+	AuditFromPB           = auditFromPB
+	InvitationToPB        = invitationToPB
+	InvitationFromPB      = invitationFromPB
+	InvitationStatusToPB  = invitationStatusToPB
+	InvitationStatusFrom  = invitationStatusFromPB
+	SignUpStateToPB       = signUpStateToPB
+	SignUpStateFromPB     = signUpStateFromPB
+	ProfileToPB           = profileToPB
+	ProfileFromPB         = profileFromPB
+	SignedInToPB          = signedInToPB
+	SignedInFromPB        = signedInFromPB
+	RegistrationToPB      = registrationToPB
+	RegistrationFromPB    = registrationFromPB
+	RegistrationQueryFrom = registrationQueryFromPB
+	EventFromPB           = eventFromPB
+	DatabaseToPB          = databaseToPB
+	DatabaseFromPB        = databaseFromPB
+	FromStatus            = fromStatus
+	EscapeQuery           = escapeQuery
+)
+
+func RegistrationQueryToPB(q sdk.RegistrationQuery) *pb.RegistrationsRequest {
+	return registrationQueryToPB(q, callToPB(sdk.Call{}, ""))
+}
+
+func EventToPB(e sdk.Event) *pb.Event { return eventToPB(e, callToPB(sdk.Call{}, "")) }
+
+func ToStatus(ctx context.Context, log *slog.Logger, err error) error {
+	return toStatus(ctx, log, "/addon.v1.Test/Test", err)
+}
