@@ -21,21 +21,21 @@ func judge(namespace, tag string) verdict {
 	switch namespace {
 	case "":
 		switch {
-		case isHTML(tag):
+		case isHTMLTag(tag):
 			return keep
 		case isHarmful(tag):
 			return drop
 		}
 		return unwrap
 	case "svg":
-		if isSVG(tag) {
+		if isSVGTag(tag) {
 			return keep
 		}
 	}
 	return drop
 }
 
-func isHTML(tag string) bool {
+func isHTMLTag(tag string) bool {
 	switch tag {
 	case "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "blockquote", "br", "button", "caption",
 		"cite", "code", "col", "colgroup", "data", "datalist", "dd", "del", "details", "dfn", "div", "dl", "dt",
@@ -59,7 +59,7 @@ func isHarmful(tag string) bool {
 	return false
 }
 
-func isSVG(tag string) bool {
+func isSVGTag(tag string) bool {
 	switch tag {
 	case "svg", "g", "path", "rect", "circle", "line", "polyline", "text", "title", "desc":
 		return true

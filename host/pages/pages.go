@@ -9,7 +9,6 @@ package pages
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -18,16 +17,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
-)
-
-// Surface is the kind of page a request is for.
-type Surface string
-
-// Surfaces.
-const (
-	Public Surface = "public"
-	Staff  Surface = "staff"
-	Slot   Surface = "slot"
+	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // Addon is the active version of an add-on, as far as pages need it.
@@ -58,7 +48,7 @@ type Installations interface {
 type Grant struct {
 	AddonID      string
 	Installation addon.Installation
-	Surface      Surface
+	Surface      wire.Surface
 	Viewer       sdk.Viewer
 	RequestID    string
 	RemoteIP     netip.Addr
@@ -72,27 +62,12 @@ type Tokens interface {
 	Revoke(token string)
 }
 
-// Request is what crosses to an add-on.
-type Request struct {
-	Surface Surface
-	Call    sdk.Call
-	Token   string
-	Method  string
-	// Path is escaped and below the surface's mount.
-	Path, RawQuery    string
-	Authority, Scheme string
-	Header            http.Header
-	// ContentLength is -1 if it is unknown.
-	ContentLength int64
-	Body          io.Reader
-}
-
-// Client passes a request to a running add-on and writes its answer to w, which
-// takes WriteHeader, Write and Flush. It returns when the answer is complete,
-// or with an error: apperr.Unavailable, with RetryAfter, if the add-on does not
-// run now. It gives up when ctx ends.
+// Client passes requests to running add-ons.
 type Client interface {
-	Serve(ctx context.Context, addonID string, r Request, w http.ResponseWriter) error
+	// Serve sends the request to the add-on and its answer to onHead, and returns
+	// when the answer is complete. apperr.Unavailable, with RetryAfter, if the
+	// add-on does not run now. It gives up when ctx ends. See wire.PagesClient.
+	Serve(ctx context.Context, addonID string, p wire.PageRequest, onHead wire.OnHead) error
 }
 
 // Platform is the part of host.Platform that pages call.

@@ -1,0 +1,190 @@
+package pages
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+//go:embed templates
+var templates embed.FS
+
+var errClosed = errors.New("add-on is suspended for this biller")
+
+var hexColour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// message is a page with one message for the public.
+type message struct {
+	CSS   string
+	Nonce string
+	// Style sets the biller's colours; empty for the platform's.
+	Style   template.CSS
+	Biller  sdk.Biller
+	Icon    string
+	Heading string
+	Lead    string
+	// Retry is where Try again leads; empty leaves the button out.
+	Retry string
+	// Paying tells people who were about to pay that nothing happens twice.
+	Paying    bool
+	RequestID string
+}
+
+// failures draws the pages people see when an add-on cannot answer.
+type failures struct {
+	page   *web.Page[message]
+	notice *web.Page[message]
+}
+
+func newFailures() (*failures, error) {
+	public, err := web.NewRenderer(web.RendererConfig{Files: templates})
+	if err != nil {
+		return nil, err
+	}
+	full := message{
+		Icon: "clock", Retry: "/x", Paying: true, RequestID: "R-0000-0000", Nonce: "x", Style: "--x: y",
+		Biller: sdk.Biller{Name: "X", Phone: "1", Email: "x@x.example"},
+	}
+	f := &failures{}
+	if f.page, err = web.NewPage(public, "templates/message.html", full, message{Icon: "clock"}); err != nil {
+		return nil, err
+	}
+	if f.notice, err = web.NewPage(public, "templates/notice.html", full, message{Icon: "clock"}); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// notFound is one page, byte for byte, for everything that is not there.
+func (f *failures) notFound(w http.ResponseWriter, r *http.Request) {
+	f.write(w, r, http.StatusNotFound, message{
+		Icon: "compass", Heading: "This page is not here",
+		Lead: "The address may have a typing mistake, or the page has moved. If you followed a link from a mail, open the newest one and try again.",
+	})
+}
+
+func (f *failures) closed(w http.ResponseWriter, r *http.Request, t target) {
+	f.write(w, r, http.StatusServiceUnavailable, branded(t, message{
+		Icon: "lock", Heading: "The portal is not available",
+		Lead: "Please contact " + t.biller.Name + ".",
+	}))
+}
+
+func (f *failures) method(w http.ResponseWriter, r *http.Request, t target) {
+	f.write(w, r, http.StatusMethodNotAllowed, branded(t, message{
+		Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page.",
+	}))
+}
+
+func (f *failures) crossOrigin(w http.ResponseWriter, r *http.Request, t target) {
+	f.write(w, r, http.StatusForbidden, branded(t, message{
+		Icon: "lock", Heading: "Nothing was changed", Lead: crossOriginLead, Retry: retryPath(r),
+	}))
+}
+
+const crossOriginLead = "The form was sent from another website, so we did not accept it. Open the page here and try again."
+
+// down is the page for an add-on that does not answer.
+func (f *failures) down(w http.ResponseWriter, r *http.Request, t target, status int, wait time.Duration) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Seconds()))))
+	}
+	f.write(w, r, status, branded(t, message{
+		Icon: "clock", Heading: "The portal is not available",
+		Lead:  "This is on our side. We know about it and are working on it. Please try again in a few minutes.",
+		Retry: retryPath(r), Paying: true, RequestID: web.RequestID(r.Context()),
+	}))
+}
+
+func (f *failures) tooLarge(w http.ResponseWriter, r *http.Request, t target) {
+	f.write(w, r, http.StatusRequestEntityTooLarge, branded(t, message{
+		Icon: "warning", Heading: "This is too large to send", Lead: "Please go back, shorten it and try again.",
+	}))
+}
+
+func (f *failures) write(w http.ResponseWriter, r *http.Request, status int, m message) {
+	m.CSS = lookPath() + "portal.css"
+	nonce := "none"
+	if m.Nonce != "" {
+		nonce = m.Nonce
+	}
+	h := w.Header()
+	secure(h, publicPolicy(nonce, nil))
+	h.Set("Cache-Control", "no-store")
+	if err := f.page.Render(w, r, status, m); err != nil {
+		// The template was drawn at start; what is left is a plain sentence.
+		http.Error(w, apperr.GenericMessage, status)
+	}
+}
+
+// branded adds the biller's colours and contact.
+func branded(t target, m message) message {
+	m.Biller, m.Nonce = t.biller, t.nonce
+	if hexColour.MatchString(t.biller.Brand) && hexColour.MatchString(t.biller.OnBrand) {
+		m.Style = template.CSS("--brand: " + t.biller.Brand + "; --on-brand: " + t.biller.OnBrand)
+	}
+	return m
+}
+
+// retryPath returns the page itself, on the same host.
+func retryPath(r *http.Request) string {
+	p := r.URL.EscapedPath()
+	if r.Method == http.MethodGet && r.URL.RawQuery != "" {
+		p += "?" + r.URL.RawQuery
+	}
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
+		return ""
+	}
+	return p
+}
+
+// statusOf returns the status of the page for an add-on that did not answer.
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, errBusy), apperr.Is(err, apperr.Unavailable) && apperr.RetryAfterOf(err) > 0:
+		return http.StatusServiceUnavailable
+	case errors.Is(err, errSlow), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout
+	case isTooLarge(err):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadGateway
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}
+
+func retryAfter(err error) time.Duration {
+	if d := apperr.RetryAfterOf(err); d > 0 {
+		return d
+	}
+	return 2 * time.Second
+}
+
+// answerFailed writes the public page for an exchange that failed before its head.
+func (h *Handler) answerFailed(w http.ResponseWriter, r *http.Request, t target, err error) {
+	h.logFailure(r, t, err)
+	if isTooLarge(err) {
+		h.failures.tooLarge(w, r, t)
+		return
+	}
+	h.failures.down(w, r, t, statusOf(err), retryAfter(err))
+}
+
+func (h *Handler) logFailure(r *http.Request, t target, err error) {
+	h.Log.WarnContext(r.Context(), "add-on did not answer", "addon", t.addon.Manifest.ID, "surface", int(t.surface),
+		"biller", t.biller.ID, "request", web.RequestID(r.Context()), "method", r.Method, "error", fmt.Sprint(err))
+}

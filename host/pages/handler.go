@@ -1,0 +1,87 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// StaticPath is where the static files of add-ons hang; below "-" are the host's
+// own.
+const StaticPath = "/addon-static/"
+
+// Handler is the boundary. It is safe for concurrent use.
+type Handler struct {
+	Config
+	failures *failures
+	crossing *http.CrossOriginProtection
+
+	mu     sync.Mutex
+	places map[string]chan struct{}
+}
+
+// New returns the boundary. It fails if the configuration lacks something.
+func New(c Config) (*Handler, error) {
+	if c.Addons == nil || c.Installations == nil || c.Tokens == nil || c.Client == nil || c.Platform == nil || c.Log == nil {
+		return nil, errors.New("pages: Addons, Installations, Tokens, Client, Platform and Log are required")
+	}
+	for _, origin := range []string{c.BaseURL, c.PortalBaseURL} {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			return nil, errors.New("pages: " + origin + " is not an origin")
+		}
+	}
+	f, err := newFailures()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{
+		Config: c.withDefaults(), failures: f, crossing: http.NewCrossOriginProtection(),
+		places: map[string]chan struct{}{},
+	}, nil
+}
+
+// withID gives each request an id: the platform's own, that of a trusted proxy,
+// or a new one.
+func (h *Handler) withID(r *http.Request) *http.Request {
+	if web.RequestID(r.Context()) != "" {
+		return r
+	}
+	id := r.Header.Get("X-Request-Id")
+	if !web.ValidRequestID(id) || !fromTrusted(r, h.TrustedProxies) {
+		id = web.NewRequestID()
+	}
+	return r.WithContext(web.WithRequestID(r.Context(), id))
+}
+
+// onHost reports whether the request came to the host of the origin. Where both
+// surfaces share one, which only development allows, every name will do.
+func (h *Handler) onHost(r *http.Request, origin string) bool {
+	_, host, _ := strings.Cut(origin, "://")
+	return h.BaseURL == h.PortalBaseURL || strings.EqualFold(r.Host, host)
+}
+
+// byID returns the active add-on with the id.
+func (h *Handler) byID(id string) (Addon, bool) {
+	for _, a := range h.Addons.Active() {
+		if a.Manifest.ID == id {
+			return a, true
+		}
+	}
+	return Addon{}, false
+}
+
+// byPrefix returns the active add-on with the prefix of public pages.
+func (h *Handler) byPrefix(prefix string) (Addon, bool) {
+	for _, a := range h.Addons.Active() {
+		if prefix != "" && a.Manifest.Pages.Public.Prefix == prefix {
+			return a, true
+		}
+	}
+	return Addon{}, false
+}
+
+func shortDigest(a Addon) string { return a.Digest[:min(12, len(a.Digest))] }
