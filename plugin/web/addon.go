@@ -1,0 +1,60 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// addonPage is **Add-ons** > **Customer Portal**.
+type addonPage struct {
+	frame
+	PortalURL string
+	Figures   []figure
+	CanReport bool
+}
+
+// figure is a number and where it leads; Href may be empty.
+type figure struct{ Tone, Icon, Name, Count, Note, Href string }
+
+func (s *Web) addon(v *visit) error {
+	counts, err := s.service.Counts(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	report := v.caller.Can(portal.AbilityReport)
+	return s.pages.addon.Render(v.w, v.r, http.StatusOK, addonPage{
+		frame: v.titled(v.T("addon.title")), PortalURL: v.call.PortalURL,
+		Figures: v.figures(counts, report), CanReport: report,
+	})
+}
+
+// figures are all customers, then each status that somebody has.
+func (v *visit) figures(counts []portal.Count, link bool) []figure {
+	total := 0
+	for _, c := range counts {
+		total += c.Customers
+	}
+	all := figure{Name: v.T("addon.all"), Count: strconv.Itoa(total), Note: v.T("addon.all.note")}
+	if link {
+		all.Href = v.Path("/registrations")
+	}
+	out := []figure{all}
+	for _, c := range counts {
+		if c.Customers == 0 {
+			continue
+		}
+		b := statusBadge(v.Text, c.Status)
+		f := figure{Name: b.Word, Count: strconv.Itoa(c.Customers), Note: v.T("addon.share", "Percent", percent(100*float64(c.Customers)/float64(total)))}
+		if b.Tone == "bad" || b.Tone == "warn" {
+			f.Tone, f.Icon = b.Tone, b.Icon
+		}
+		if link {
+			f.Href = v.Path("/registrations?status=" + url.QueryEscape(string(c.Status)))
+		}
+		out = append(out, f)
+	}
+	return out
+}

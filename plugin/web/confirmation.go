@@ -1,0 +1,163 @@
+package web
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// confirmPage is step 4: the six-digit code.
+type confirmPage struct {
+	frame
+	form
+	steps
+	MaskedEmail string
+	// Resent and SignedInFirst are notices after a redirect.
+	Resent, SignedInFirst bool
+}
+
+// OldAddress says whom to ask if the address is an old one.
+func (p confirmPage) OldAddress() template.HTML {
+	switch {
+	case p.Biller.Phone != "":
+		return p.Rich("confirm.old.phone", "Phone", p.Phone(p.Biller.Phone))
+	case p.Biller.Email != "":
+		return p.Rich("confirm.old.write", "Email", p.Mailto(p.Biller.Email, ""))
+	}
+	return p.Rich("confirm.old.none", "Biller", p.Name())
+}
+
+func (s *Web) confirmForm(v *visit) error {
+	state, done, err := v.at(portal.StepConfirm)
+	if done {
+		return err
+	}
+	return v.confirmPage(http.StatusOK, state, nil)
+}
+
+func (v *visit) confirmPage(status int, state portal.SignUpState, f *web.Form) error {
+	q := v.r.URL.Query()
+	return v.web.pages.signupConfirm.Render(v.w, v.r, status, confirmPage{
+		frame: v.titled(v.T("confirm.title")), steps: v.step(4), form: newForm(f, "code"),
+		MaskedEmail: state.MaskedEmail, Resent: q.Get("resent") != "", SignedInFirst: q.Get("first") != "",
+	})
+}
+
+// confirm is **Confirm my email** with the code.
+func (s *Web) confirm(v *visit) error {
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
+	}
+	if err = v.required(f, "code"); err == nil {
+		_, err = s.service.Confirm(v.r.Context(), v.caller, v.cookie(cookieSignUp), f.Text("code"))
+	}
+	if err != nil {
+		return v.confirmFailed(err, f)
+	}
+	return v.redirect(stepPath(portal.StepAccept))
+}
+
+// resend is **Resend**.
+func (s *Web) resend(v *visit) error {
+	if err := s.service.ResendConfirmation(v.r.Context(), v.caller, v.cookie(cookieSignUp)); err != nil {
+		return v.confirmFailed(err, web.NewForm(nil))
+	}
+	return v.redirect("/sign-up/confirm?resent=1")
+}
+
+func (v *visit) confirmFailed(err error, f *web.Form) error {
+	if errors.Is(err, portal.ErrSignUpEnded) || errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrWrongStep) || !f.Fail(err) {
+		return v.signUpFailed(err)
+	}
+	state, done, stateErr := v.at(portal.StepConfirm)
+	if done {
+		return stateErr
+	}
+	return v.confirmPage(web.StatusOf(codeOf(err)), state, f)
+}
+
+// confirmLinkPage is behind the link of a confirmation mail: one button in the
+// browser that signed up, the password first in another.
+type confirmLinkPage struct {
+	frame
+	form
+	steps
+	Action      string
+	MaskedEmail string
+	AskPassword bool
+}
+
+func (v *visit) openConfirmation() (portal.ConfirmationView, error) {
+	return v.web.service.OpenConfirmation(v.r.Context(), v.caller, v.r.PathValue("token"), v.cookie(cookieSignUp))
+}
+
+// confirmLinkForm consumes nothing: mail scanners follow links.
+func (s *Web) confirmLinkForm(v *visit) error {
+	view, err := v.openConfirmation()
+	if err != nil {
+		return err
+	}
+	return v.confirmationOutcome(http.StatusOK, view, nil)
+}
+
+func (v *visit) confirmationOutcome(status int, view portal.ConfirmationView, f *web.Form) error {
+	switch view.Outcome {
+	case portal.ConfirmationSameBrowser, portal.ConfirmationAskPassword:
+		return v.web.pages.signupLink.Render(v.w, v.r, status, confirmLinkPage{
+			frame: v.titled(v.T("confirm.submit")), steps: v.step(4), form: newForm(f, "password").show(),
+			Action:      v.Path("/confirm/" + url.PathEscape(v.r.PathValue("token"))),
+			MaskedEmail: view.MaskedEmail, AskPassword: view.Outcome == portal.ConfirmationAskPassword,
+		})
+	case portal.ConfirmationAgreement:
+		return v.redirect(stepPath(portal.StepAccept))
+	case portal.ConfirmationRegistered:
+		return v.message(http.StatusOK, v.registeredPage())
+	}
+	heading := v.T("message.gone.title")
+	if view.Outcome == portal.ConfirmationExpired {
+		heading = v.T("expired.title")
+	}
+	return v.message(http.StatusOK, messagePage{
+		Icon: "hourglass", Heading: heading, Lead: v.Rich("message.gone.lead"),
+		Actions: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+	})
+}
+
+// confirmLink is **Confirm my email** with the link.
+func (s *Web) confirmLink(v *visit) error {
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
+	}
+	view, err := v.openConfirmation()
+	if err != nil {
+		return err
+	}
+	if showing(f) {
+		return v.confirmationOutcome(http.StatusOK, view, f)
+	}
+	if view.Outcome == portal.ConfirmationAskPassword {
+		err = v.required(f, "password")
+	}
+	var state portal.SignUpState
+	if err == nil {
+		state, err = s.service.ConfirmLink(v.r.Context(), v.caller, v.r.PathValue("token"), v.cookie(cookieSignUp), f.Value("password"))
+	}
+	switch {
+	case err == nil:
+		return v.goOn(state)
+	case isLinkError(err):
+		if view, err = v.openConfirmation(); err != nil {
+			return err
+		}
+		return v.confirmationOutcome(http.StatusConflict, view, f)
+	case f.Fail(err):
+		return v.confirmationOutcome(web.StatusOf(codeOf(err)), view, f)
+	}
+	return err
+}

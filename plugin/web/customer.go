@@ -1,0 +1,146 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// customerPage is the tab **Customer Portal** of a customer.
+type customerPage struct {
+	frame
+	View   portal.CustomerView
+	Email  string
+	Badge  badge
+	Notice *notice
+	Stuck  *notice
+
+	CanInvite, CanLink   bool
+	InviteHref, LinkHref string
+	SentAt               time.Time
+	TimesSent            int
+	OpenUntil            string
+	History              []historyLine
+	People               []personLine
+}
+
+// notice says what happened or what to do.
+type notice struct {
+	Tone, Icon, Text string
+	Advice           []string
+}
+
+type historyLine struct{ Icon, Tone, Title, At, Detail string }
+
+type personLine struct{ Email, Since string }
+
+// customerTab is the slot in the platform's own page.
+func (s *Web) customerTab(v *visit) error {
+	p, err := v.customerPage(web.QueryValue(v.r, "customer"))
+	if err != nil {
+		return err
+	}
+	return s.pages.customer.Render(v.w, v.r, http.StatusOK, p)
+}
+
+// customerPage is the tab as a page of ours, for platforms without one.
+func (s *Web) customerPage(v *visit) error {
+	p, err := v.customerPage(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p.frame = p.titled(p.View.Customer.Label())
+	return s.pages.customerPage.Render(v.w, v.r, http.StatusOK, p)
+}
+
+func (v *visit) customerPage(id string) (customerPage, error) {
+	view, err := v.web.service.Customer(v.r.Context(), v.caller, id)
+	if err != nil {
+		return customerPage{}, err
+	}
+	now := v.web.now()
+	p := customerPage{
+		frame: v.titled(v.T("addon.title")), View: view, Email: view.Customer.Email,
+		Badge:      statusBadge(v.Text, view.Status),
+		CanInvite:  portal.CheckInvitable(view.Customer, view.Status) == nil,
+		InviteHref: "/customers/" + url.PathEscape(id) + "/invite",
+		LinkHref:   "/customers/" + url.PathEscape(id) + "/link",
+		Notice:     v.customerNotice(view),
+		Stuck:      v.stuck(view),
+		History:    v.history(view.History),
+	}
+	if inv := view.Invitation; inv != nil {
+		p.SentAt, p.TimesSent = inv.QueuedAt, inv.Generation
+		if p.CanLink = inv.Live(now) && p.CanInvite; inv.Live(now) {
+			p.OpenUntil = v.DateTime(inv.ExpiresAt)
+		}
+	}
+	for _, person := range view.People {
+		p.People = append(p.People, personLine{person.Email, v.T("customer.people.since", "Date", v.Date(person.Since))})
+	}
+	return p, nil
+}
+
+func (v *visit) history(entries []portal.HistoryEntry) []historyLine {
+	var out []historyLine
+	for _, e := range entries {
+		icon, tone := historyMark(e.Kind)
+		detail := e.Detail
+		if e.By != "" {
+			detail = strings.TrimSpace(strings.TrimRight(detail, ". ") + " " + v.T("history.by", "Name", e.By))
+			if e.Detail != "" {
+				detail = strings.TrimRight(e.Detail, ". ") + ". " + v.T("history.by", "Name", e.By)
+			}
+		}
+		out = append(out, historyLine{icon, tone, v.T("history." + string(e.Kind)), v.DateTime(e.At), detail})
+	}
+	return out
+}
+
+// stuck explains why somebody is not registered and what helps; nil if nothing does.
+func (v *visit) stuck(view portal.CustomerView) *notice {
+	switch view.Status {
+	case portal.StatusRegistered, portal.StatusNotInvited:
+		return nil
+	}
+	b := statusBadge(v.Text, view.Status)
+	n := &notice{Tone: b.Tone, Icon: b.Icon, Text: v.T("stuck." + slug(view.Status))}
+	if n.Tone == "" {
+		n.Tone = "info"
+	}
+	switch view.Status {
+	case portal.StatusQueued, portal.StatusSent, portal.StatusDelivered, portal.StatusBounced, portal.StatusExpired, portal.StatusAwaitingConfirmation:
+		n.Advice = []string{v.T("stuck.address", "Email", view.Customer.Email), v.T("stuck.spam", "Biller", v.Name())}
+	}
+	return n
+}
+
+// customerNotice says how the last action went, after its redirect.
+func (v *visit) customerNotice(view portal.CustomerView) *notice {
+	q := v.r.URL.Query()
+	if q.Get("notice") == "sent" {
+		return &notice{Tone: "good", Icon: "check", Text: v.T("customer.notice.sent", "Email", view.Customer.Email)}
+	}
+	switch apperr.Code(q.Get("error")) {
+	case "":
+		return nil
+	case apperr.TooManyRequests:
+		text := v.T("customer.error.wait")
+		if !view.NextSendAt.IsZero() {
+			text = v.T("customer.error.until", "At", v.DateTime(view.NextSendAt))
+		}
+		return &notice{Tone: "warn", Icon: "clock", Text: text}
+	case apperr.NotFound:
+		return &notice{Tone: "warn", Icon: "info", Text: v.T("customer.error.nolink")}
+	case apperr.Invalid, apperr.Conflict:
+		if err := portal.CheckInvitable(view.Customer, view.Status); err != nil {
+			return &notice{Tone: "bad", Icon: "warning", Text: apperr.MessageOf(err)}
+		}
+	}
+	return &notice{Tone: "bad", Icon: "warning", Text: v.T("customer.error.other")}
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// maxOpenInvoices is how many open invoices the home page lists.
+const maxOpenInvoices = 200
+
+// portalPage is the frame of pages behind the sign-in.
+type portalPage struct {
+	frame
+	// Profile is the customer looked at, Profiles all that may be.
+	Profile     portal.Grant
+	Profiles    []portal.Grant
+	SignInEmail string
+	// Current is the value of the tab's aria-current.
+	Current string
+}
+
+// homePage lists what one customer owes.
+type homePage struct {
+	portalPage
+	Offers         []portal.Offer
+	Total, Summary string
+	Groups         []dueGroup
+	Chart          *dueChart
+	Open           []openInvoice
+	More           bool
+}
+
+// HowToPay says whom to call.
+func (p homePage) HowToPay() template.HTML { return p.ask("home.pay") }
+
+// openInvoice is a row of the home page.
+type openInvoice struct {
+	Href, Title, Number string
+	Due                 template.HTML
+	Badge               badge
+	Balance, Of         string
+}
+
+// portalPage picks the customer: the one chosen before, if it is still granted.
+func (v *visit) portalPage(title, current string) portalPage {
+	p := portalPage{frame: v.titled(title), Profiles: v.session.Grants, SignInEmail: v.session.Email, Current: current}
+	if chosen, err := v.session.Customer(v.cookie(cookieProfile)); err == nil {
+		p.Profile = chosen
+	} else if len(v.session.Grants) > 0 {
+		p.Profile = v.session.Grants[0]
+	} else {
+		p.Profile.Name = v.session.Email
+	}
+	return p
+}
+
+// home shows the open invoices of the chosen customer: one call to the host for
+// the biller, one for the invoices.
+func (s *Web) home(v *visit) error {
+	offers, err := s.service.Offers(v.r.Context(), v.caller, v.cookie(cookieSession))
+	if err != nil {
+		return err
+	}
+	p := homePage{portalPage: v.portalPage(v.T("home.title"), "page"), Offers: offers}
+	if p.Profile.CustomerID == "" && len(offers) == 0 {
+		return v.message(http.StatusForbidden, messagePage{
+			Icon: "lock", Heading: v.T("message.noaccess.title"), Lead: v.ask("message.noaccess"),
+			Actions: []action{{Label: v.T("menu.signout"), Href: v.Path("/sign-out"), Post: true}},
+		})
+	}
+	if p.Profile.CustomerID != "" {
+		list, err := s.host.Invoices.ListInvoices(v.r.Context(), sdk.InvoiceQuery{CustomerID: p.Profile.CustomerID, OpenOnly: true, Limit: maxOpenInvoices})
+		if err != nil {
+			return err
+		}
+		p.fill(list, v.Today(s.now()))
+	}
+	return s.pages.home.Render(v.w, v.r, http.StatusOK, p)
+}
+
+func (p *homePage) fill(list sdk.InvoicePage, today time.Time) {
+	p.More = list.Next != ""
+	for _, inv := range list.Invoices {
+		row := openInvoice{
+			Href: p.Path("/invoices/" + inv.ID), Title: heading(p.frame, inv), Number: inv.Number,
+			Due: p.TimeDay(inv.DueOn), Badge: dueBadge(p.Text, inv, today), Balance: p.Money(inv.Balance),
+		}
+		if inv.Paid.Minor != 0 {
+			row.Of = p.T("home.of", "Total", p.Money(inv.Total))
+		}
+		p.Open = append(p.Open, row)
+	}
+	due := dueOf(list.Invoices, today)
+	p.Total = due.total().text(p.Text)
+	p.Groups = due.groups(p.Text)
+	p.Chart = due.chart(p.Text)
+	key := "home.summary"
+	if p.More {
+		key = "home.summary.more"
+	}
+	p.Summary = p.N(key, len(list.Invoices), "Date", p.Day(today))
+}
+
+// switchProfile chooses the customer to look at; only granted ones count.
+func (s *Web) switchProfile(v *visit) error {
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
+	}
+	grant, err := v.session.Customer(f.Text("customer"))
+	if err != nil {
+		return err
+	}
+	v.setCookie(cookieProfile, grant.CustomerID, v.session.ExpiresAt)
+	return v.redirect("/")
+}
+
+// addOffer is **Add**: it makes the grant.
+func (s *Web) addOffer(v *visit) error {
+	if err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PathValue("id")); err != nil {
+		return err
+	}
+	return v.redirect("/")
+}

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// pages is every page, by the template of the same name.
+type pages struct {
+	home               *web.Page[homePage]
+	invoice            *web.Page[invoicePage]
+	signin             *web.Page[signInPage]
+	message            *web.Page[messagePage]
+	agreement          *web.Page[agreementPage]
+	invitationOpen     *web.Page[invitationPage]
+	invitationPassword *web.Page[invitationPage]
+	signupProfile      *web.Page[profilePage]
+	signupConfirm      *web.Page[confirmPage]
+	signupLink         *web.Page[confirmLinkPage]
+	signupAgreement    *web.Page[agreementPage]
+
+	addon             *web.Page[addonPage]
+	customer          *web.Page[customerPage]
+	customerPage      *web.Page[customerPage]
+	link              *web.Page[linkPage]
+	registrations     *web.Page[registrationsPage]
+	registrationsPage *web.Page[registrationsPage]
+	staffError        *web.Page[staffErrorPage]
+}
+
+// loader collects what is wrong with templates, so that all is told at once.
+type loader struct {
+	public, staff *web.Renderer
+	err           error
+}
+
+func load[T any](l *loader, r *web.Renderer, file string, samples ...T) *web.Page[T] {
+	p, err := web.NewPage(r, "templates/"+file, samples...)
+	l.err = errors.Join(l.err, err)
+	return p
+}
+
+func newLoader() (*loader, error) {
+	public, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/layout.html", "templates/portal_frame.html", "templates/agreement_text.html"}})
+	if err != nil {
+		return nil, fmt.Errorf("prepare pages: %w", err)
+	}
+	staff, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/staff_frame.html", "templates/customer_tab.html", "templates/registrations_table.html"}})
+	if err != nil {
+		return nil, fmt.Errorf("prepare staff pages: %w", err)
+	}
+	return &loader{public: public, staff: staff}, nil
+}
+
+// newPages parses every template and draws it once with a sample.
+func newPages(texts *catalogue.Catalogue) (pages, error) {
+	l, err := newLoader()
+	if err != nil {
+		return pages{}, err
+	}
+	f := (&Web{texts: texts}).frame(sdk.Call{}, sdk.Biller{Name: "Sample"})
+	form, steps := newForm(nil), f.step(2)
+	signedIn := portalPage{frame: f}
+	p := pages{
+		home:               load(l, l.public, "home.html", homePage{portalPage: signedIn}, homePage{portalPage: signedIn, Open: make([]openInvoice, 0)}),
+		invoice:            load(l, l.public, "invoice_show.html", invoicePage{portalPage: signedIn}),
+		signin:             load(l, l.public, "signin.html", signInPage{frame: f, form: form}),
+		message:            load(l, l.public, "message.html", messagePage{frame: f, Icon: "info"}),
+		agreement:          load(l, l.public, "agreement.html", agreementPage{frame: f}),
+		invitationOpen:     load(l, l.public, "invitation_open.html", invitationPage{frame: f, form: form, steps: steps}),
+		invitationPassword: load(l, l.public, "invitation_password.html", invitationPage{frame: f, form: form, steps: steps}),
+		signupProfile:      load(l, l.public, "signup_profile.html", profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}),
+		signupConfirm:      load(l, l.public, "signup_confirm.html", confirmPage{frame: f, form: form, steps: steps}),
+		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
+		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Blocks: []block{{Heading: "-"}, {Text: "-"}, {Items: []string{"-"}}}}),
+
+		addon:             load(l, l.staff, "addon.html", addonPage{frame: f, Figures: make([]figure, 1)}),
+		customer:          load(l, l.staff, "customer.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
+		customerPage:      load(l, l.staff, "customer_page.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
+		link:              load(l, l.staff, "link_created.html", linkPage{frame: f}),
+		registrations:     load(l, l.staff, "registrations.html", registrationsPage{frame: f, Rows: []registrationRow{{Badge: badge{Icon: "info"}}}}),
+		registrationsPage: load(l, l.staff, "registrations_page.html", registrationsPage{frame: f}),
+		staffError:        load(l, l.staff, "staff_error.html", staffErrorPage{frame: f}),
+	}
+	return p, l.err
+}

@@ -1,0 +1,193 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// rowsPerPage is how many customers a page of the report shows.
+const rowsPerPage = 25
+
+// registrationsPage is the section **Customer Portal Registrations**.
+type registrationsPage struct {
+	frame
+	Query    portal.RegistrationQuery
+	Statuses []option
+	Sorts    []option
+	Columns  []column
+	Rows     []registrationRow
+	// First and Next are empty where there is no such page.
+	First, Next string
+	Filtered    bool
+	Clear       string
+}
+
+type option struct {
+	Value, Word string
+	Selected    bool
+}
+
+type column struct{ Name, Href, AriaSort, Icon string }
+
+type registrationRow struct {
+	Href, Name, Small   string
+	Email               *splitEmail
+	SignIn              []string
+	Badge               badge
+	Confirmed           string
+	Invited, Registered string
+}
+
+// splitEmail may break before the @.
+type splitEmail struct{ Local, Domain string }
+
+// registrations is the slot in the platform's own report.
+func (s *Web) registrations(v *visit) error {
+	p, err := v.registrationsPage()
+	if err != nil {
+		return err
+	}
+	return s.pages.registrations.Render(v.w, v.r, http.StatusOK, p)
+}
+
+// registrationsPage is the section as a page of ours.
+func (s *Web) registrationsPage(v *visit) error {
+	p, err := v.registrationsPage()
+	if err != nil {
+		return err
+	}
+	return s.pages.registrationsPage.Render(v.w, v.r, http.StatusOK, p)
+}
+
+func (v *visit) registrationsPage() (registrationsPage, error) {
+	q := v.registrationQuery()
+	p := registrationsPage{frame: v.titled(v.T("report.title")), Query: q, Filtered: q.Search != "" || q.Status != "", Clear: "?"}
+	q.Limit = rowsPerPage + 1
+	err := v.web.service.Registrations(v.r.Context(), v.caller, q, func(r portal.Registration) error {
+		if len(p.Rows) == rowsPerPage {
+			p.Next = "more"
+			return nil
+		}
+		p.Rows = append(p.Rows, v.registrationRow(r))
+		p.Query.After = r.Cursor
+		return nil
+	})
+	if err != nil {
+		return registrationsPage{}, err
+	}
+	if p.Next != "" {
+		p.Next = p.href(func(u url.Values) { u.Set("after", p.Query.After) })
+	}
+	if q.After != "" {
+		p.First = p.href(nil)
+	}
+	p.choices()
+	return p, nil
+}
+
+// registrationQuery reads the address; what it does not know is left out, so
+// that an old bookmark still shows the report. A hyphen before sort is descending.
+func (v *visit) registrationQuery() portal.RegistrationQuery {
+	q := portal.RegistrationQuery{Search: web.QueryValue(v.r, "q"), After: web.QueryValue(v.r, "after"), Sort: portal.SortDisplayName}
+	for _, s := range portal.Statuses() {
+		if string(s) == web.QueryValue(v.r, "status") {
+			q.Status = s
+		}
+	}
+	sort, descending := strings.CutPrefix(web.QueryValue(v.r, "sort"), "-")
+	for _, c := range columns() {
+		if c == sort {
+			q.Sort, q.Descending = sort, descending
+		}
+	}
+	return q
+}
+
+// columns are the sortable columns in the order of the table.
+func columns() []string {
+	return []string{
+		portal.SortDisplayName, portal.SortEmail, portal.SortStatus,
+		portal.SortEmailConfirmed, portal.SortInvited, portal.SortRegistered,
+	}
+}
+
+// href is the address of the same report, changed.
+func (p *registrationsPage) href(change func(url.Values)) string {
+	u := url.Values{}
+	for name, value := range map[string]string{"q": p.Query.Search, "status": string(p.Query.Status), "sort": sortValue(p.Query.Sort, p.Query.Descending)} {
+		if value != "" {
+			u.Set(name, value)
+		}
+	}
+	if change != nil {
+		change(u)
+	}
+	return "?" + u.Encode()
+}
+
+func sortValue(sort string, descending bool) string {
+	if descending {
+		return "-" + sort
+	}
+	return sort
+}
+
+// choices fills in the filter and the heads of the columns.
+func (p *registrationsPage) choices() {
+	for _, s := range portal.Statuses() {
+		p.Statuses = append(p.Statuses, option{string(s), p.T("status." + slug(s)), s == p.Query.Status})
+	}
+	for _, name := range columns() {
+		current := name == p.Query.Sort
+		for _, down := range []bool{false, true} {
+			word := p.T("column." + name)
+			if down {
+				word = p.T("report.descending", "Column", word)
+			}
+			p.Sorts = append(p.Sorts, option{sortValue(name, down), word, current && down == p.Query.Descending})
+		}
+		c := column{Name: p.T("column." + name)}
+		c.Href = p.href(func(u url.Values) { u.Set("sort", sortValue(name, current && !p.Query.Descending)) })
+		switch {
+		case current && p.Query.Descending:
+			c.AriaSort, c.Icon = "descending", "chevron-down"
+		case current:
+			c.AriaSort, c.Icon = "ascending", "chevron-up"
+		}
+		p.Columns = append(p.Columns, c)
+	}
+}
+
+func (v *visit) registrationRow(r portal.Registration) registrationRow {
+	row := registrationRow{
+		Href: v.customerHref(r.CustomerID), Name: r.DisplayName, Small: r.Name,
+		Badge: statusBadge(v.Text, r.Status), Confirmed: v.T("report.no"),
+	}
+	if row.Name == "" || row.Name == r.Name {
+		row.Name, row.Small = r.Name, r.Number
+	}
+	if r.EmailConfirmed {
+		row.Confirmed = v.T("report.yes")
+	}
+	if r.Email != "" {
+		local, domain, ok := strings.Cut(r.Email, "@")
+		row.Email = &splitEmail{Local: local}
+		if ok {
+			row.Email.Domain = "@" + domain
+		}
+	}
+	for _, email := range r.SignInEmails {
+		row.SignIn = append(row.SignIn, v.T("report.signin", "Email", email))
+	}
+	if !r.InvitedAt.IsZero() {
+		row.Invited = v.ShortDate(r.InvitedAt)
+	}
+	if !r.RegisteredAt.IsZero() {
+		row.Registered = v.ShortDate(r.RegisteredAt)
+	}
+	return row
+}
