@@ -15,6 +15,7 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
@@ -23,24 +24,6 @@ const (
 	maxSubject = 250
 	maxBody    = 1 << 20
 )
-
-// Mail is one mail to one person.
-type Mail struct {
-	// MessageID is what Sender.MessageID returned for the mail's key.
-	MessageID string
-	// FromName is who people see as the sender: the biller. Empty means the
-	// platform's name.
-	FromName string
-	// ReplyTo is the biller's contact, a bare address; empty means none.
-	ReplyTo string
-	// To is one bare address.
-	To      string
-	Subject string
-	// Text is required, HTML may be empty.
-	Text, HTML string
-	// Footer lines end both parts; they are plain text.
-	Footer []string
-}
 
 // MessageID returns the Message-ID, without angle brackets, of the mail that a
 // biller's add-on sends with an idempotency key. It is the same at every try,
@@ -56,7 +39,7 @@ func (s *Sender) MessageID(biller, addon, key string) string {
 
 // check refuses what must not reach a header or a server. Its errors are
 // written for staff.
-func (m Mail) check() error {
+func check(m addon.Mail) error {
 	switch {
 	case CheckAddress(m.To) != nil:
 		return CheckAddress(m.To)
@@ -93,7 +76,7 @@ func oneLine(s string) bool {
 }
 
 // render returns the mail as it goes over the wire, before dot-stuffing.
-func (s *Sender) render(m Mail, date time.Time) ([]byte, error) {
+func (s *Sender) render(m addon.Mail, date time.Time) ([]byte, error) {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	name := m.FromName
 	if name == "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
@@ -17,13 +18,6 @@ type Sender struct {
 	cfg    Config
 	server server
 	pool   *pool
-}
-
-// Receipt says that the server took the mail.
-type Receipt struct {
-	AcceptedAt time.Time
-	// Response is the server's last line, "250 2.0.0 Ok: queued".
-	Response string
 }
 
 // New checks the configuration. It does not connect: a mail server that is down
@@ -64,24 +58,24 @@ func (s *Sender) Close() error {
 // Errors: Invalid for a mail that no server would take and for a permanent
 // refusal, with the server's words for staff; Unavailable for everything that
 // may succeed later, no connection included.
-func (s *Sender) Send(ctx context.Context, m Mail) (Receipt, error) {
-	if err := m.check(); err != nil {
-		return Receipt{}, err
+func (s *Sender) Send(ctx context.Context, m addon.Mail) (addon.Receipt, error) {
+	if err := check(m); err != nil {
+		return addon.Receipt{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Receipt{}, apperr.Wrap(apperr.Unavailable, "The mail was not sent: the caller gave up.", err)
+		return addon.Receipt{}, apperr.Wrap(apperr.Unavailable, "The mail was not sent: the caller gave up.", err)
 	}
 	raw, err := s.render(m, s.cfg.Now())
 	if err != nil {
-		return Receipt{}, err
+		return addon.Receipt{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Timeout)
 	defer cancel()
 	response, err := s.deliver(ctx, m.To, raw)
 	if err != nil {
-		return Receipt{}, codedError(err)
+		return addon.Receipt{}, codedError(err)
 	}
-	return Receipt{AcceptedAt: s.cfg.Now().UTC().Truncate(time.Microsecond), Response: plain(response)}, nil
+	return addon.Receipt{AcceptedAt: s.cfg.Now().UTC().Truncate(time.Microsecond), Response: plain(response)}, nil
 }
 
 // deliver tries a kept connection first. When that turns out dead before any

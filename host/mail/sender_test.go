@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/mail"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -42,8 +43,8 @@ func MustSender(tb testing.TB, cfg mail.Config) *mail.Sender {
 	return s
 }
 
-func sample(s *mail.Sender) mail.Mail {
-	return mail.Mail{
+func sample(s *mail.Sender) addon.Mail {
+	return addon.Mail{
 		MessageID: s.MessageID("b1", "customer-portal", "invitation-1"),
 		FromName:  "Müller & Söhne, Inc.",
 		ReplyTo:   "office@northwind.example",
@@ -67,7 +68,7 @@ func TestSendGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := mail.Receipt{AcceptedAt: now.UTC(), Response: "250 2.0.0 OK: queued"}
+	want := addon.Receipt{AcceptedAt: now.UTC(), Response: "250 2.0.0 OK: queued"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Receipt (-want +got):\n%s", diff)
 	}
@@ -310,23 +311,23 @@ func TestNothingIsInjected(t *testing.T) {
 	s := MustSender(t, mail.Config{URL: "smtp://" + srv.Addr})
 	tests := []struct {
 		name string
-		edit func(*mail.Mail)
+		edit func(*addon.Mail)
 	}{
-		{"line break in the subject", func(m *mail.Mail) { m.Subject = "Hi\r\nBcc: x@evil.example" }},
-		{"bare LF in the subject", func(m *mail.Mail) { m.Subject = "Hi\nBcc: x@evil.example" }},
-		{"line separator in the subject", func(m *mail.Mail) { m.Subject = "Hi\u2028Bcc: x@evil.example" }},
-		{"line break in the name", func(m *mail.Mail) { m.FromName = "N\r\nBcc: x@evil.example" }},
-		{"two recipients", func(m *mail.Mail) { m.To = "a@example.com, b@example.com" }},
-		{"a name with the recipient", func(m *mail.Mail) { m.To = "A <a@example.com>" }},
-		{"line break in the recipient", func(m *mail.Mail) { m.To = "a@example.com\r\nDATA" }},
-		{"angle bracket in the recipient", func(m *mail.Mail) { m.To = "a@example.com> SIZE=1" }},
-		{"no recipient", func(m *mail.Mail) { m.To = "" }},
-		{"line break in Reply-To", func(m *mail.Mail) { m.ReplyTo = "a@example.com\nX: y" }},
-		{"line break in the Message-ID", func(m *mail.Mail) { m.MessageID = "a@b\r\nX: y" }},
-		{"no subject", func(m *mail.Mail) { m.Subject = " " }},
-		{"no text", func(m *mail.Mail) { m.Text = "" }},
-		{"broken UTF-8", func(m *mail.Mail) { m.Text = "\xff" }},
-		{"too large", func(m *mail.Mail) { m.HTML = strings.Repeat("x", 1<<20+1) }},
+		{"line break in the subject", func(m *addon.Mail) { m.Subject = "Hi\r\nBcc: x@evil.example" }},
+		{"bare LF in the subject", func(m *addon.Mail) { m.Subject = "Hi\nBcc: x@evil.example" }},
+		{"line separator in the subject", func(m *addon.Mail) { m.Subject = "Hi\u2028Bcc: x@evil.example" }},
+		{"line break in the name", func(m *addon.Mail) { m.FromName = "N\r\nBcc: x@evil.example" }},
+		{"two recipients", func(m *addon.Mail) { m.To = "a@example.com, b@example.com" }},
+		{"a name with the recipient", func(m *addon.Mail) { m.To = "A <a@example.com>" }},
+		{"line break in the recipient", func(m *addon.Mail) { m.To = "a@example.com\r\nDATA" }},
+		{"angle bracket in the recipient", func(m *addon.Mail) { m.To = "a@example.com> SIZE=1" }},
+		{"no recipient", func(m *addon.Mail) { m.To = "" }},
+		{"line break in Reply-To", func(m *addon.Mail) { m.ReplyTo = "a@example.com\nX: y" }},
+		{"line break in the Message-ID", func(m *addon.Mail) { m.MessageID = "a@b\r\nX: y" }},
+		{"no subject", func(m *addon.Mail) { m.Subject = " " }},
+		{"no text", func(m *addon.Mail) { m.Text = "" }},
+		{"broken UTF-8", func(m *addon.Mail) { m.Text = "\xff" }},
+		{"too large", func(m *addon.Mail) { m.HTML = strings.Repeat("x", 1<<20+1) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
