@@ -128,6 +128,7 @@ func (s *Web) accept(v *visit) error {
 	case err != nil:
 		return err
 	}
+	s.audit.Accepted(v.r.Context(), in.UserID, f.Text("version"))
 	v.signedIn(in)
 	return v.redirect("/")
 }

@@ -17,10 +17,11 @@ type linkPage struct {
 // invite is **Send Invitation**, the first time and again.
 func (s *Web) invite(v *visit) error {
 	id := v.r.PathValue("id")
-	_, err := s.service.Invite(v.r.Context(), v.caller, id)
+	inv, err := s.service.Invite(v.r.Context(), v.caller, id)
 	if err != nil {
 		return v.backWithError(id, err)
 	}
+	s.audit.Invited(v.r.Context(), inv)
 	return v.leave(v.customerHref(id, "notice", "sent"))
 }
 
@@ -31,6 +32,7 @@ func (s *Web) mintLink(v *visit) error {
 	if err != nil {
 		return v.backWithError(id, err)
 	}
+	s.audit.Linked(v.r.Context(), id)
 	view, err := s.service.Customer(v.r.Context(), v.caller, id)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -36,19 +37,9 @@ func (s *Web) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{w: w, r: r, call: call, caller: callerOf(call, biller), frame: s.frame(call, biller)}
+	v := &visit{w: w, r: r, call: call, caller: caller.Of(call, biller.Name), frame: s.frame(call, biller)}
 	v.web = s
 	return v, nil
-}
-
-func callerOf(call sdk.Call, b sdk.Biller) portal.Caller {
-	return portal.Caller{
-		BillerID: call.BillerID, BillerName: b.Name,
-		Actor:     portal.Actor{ID: call.Viewer.StaffID, Name: call.Viewer.Name},
-		Abilities: call.Viewer.Abilities,
-		IP:        call.RemoteIP, Agent: call.UserAgent,
-		Locale: call.Locale, RequestID: call.RequestID, PortalURL: call.PortalURL,
-	}
 }
 
 // needMember fills in the session, or redirects to where one is made and

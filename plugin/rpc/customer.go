@@ -1,0 +1,116 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/caller"
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/jobs"
+)
+
+// Events implements sdk.EventHandler: it keeps the projection of customers.
+type Events struct{ Service *portal.Service }
+
+var _ sdk.EventHandler = (*Events)(nil)
+
+// Handle implements sdk.EventHandler.
+func (e *Events) Handle(ctx context.Context, event sdk.Event) error {
+	switch event.Kind {
+	case sdk.CustomerCreated, sdk.CustomerUpdated, sdk.CustomerArchived:
+		return e.Service.ApplyCustomers(ctx, caller.Of(sdk.CallFrom(ctx), ""), []portal.Customer{customer(event.Customer)})
+	}
+	return nil // of no concern to the portal
+}
+
+func customer(c sdk.Customer) portal.Customer {
+	return portal.Customer{
+		ID: c.ID, Number: c.Number, Name: c.Name, DisplayName: c.DisplayName, Company: c.Company,
+		Email: c.Email, Phone: c.Phone, Address: address(c.Address), ParentID: c.ParentID, Archived: c.Archived,
+		Type: c.Type, BalanceMinor: c.OpenBalance.Minor, Currency: c.OpenBalance.Currency, Version: c.Version,
+	}
+}
+
+// address is one line, to tell profiles of one name apart.
+func address(a sdk.Address) string {
+	var parts []string
+	for _, part := range []string{a.Street, a.City} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Keeper does the jobs that keep a biller's data true.
+type Keeper struct {
+	Service *portal.Service
+	Host    sdk.Host
+	Now     func() time.Time
+}
+
+const (
+	syncPage    = 500
+	syncPause   = 24 * time.Hour
+	tidyPause   = time.Hour
+	whileClosed = time.Hour
+)
+
+// Sync does jobs of portal.JobSync: it reads all customers of the biller.
+func (k *Keeper) Sync(ctx context.Context, j jobs.Job) error {
+	ctx, err := k.as(ctx, j)
+	if err != nil {
+		return err
+	}
+	c := caller.Of(sdk.CallFrom(ctx), "")
+	query := sdk.CustomerQuery{Limit: syncPage}
+	for {
+		page, err := k.Host.Customers.ListCustomers(ctx, query)
+		if err != nil {
+			return fmt.Errorf("list customers: %w", err)
+		}
+		customers := make([]portal.Customer, len(page.Customers))
+		for i, cu := range page.Customers {
+			customers[i] = customer(cu)
+		}
+		if err := k.Service.ApplyCustomers(ctx, c, customers); err != nil {
+			return fmt.Errorf("apply customers: %w", err)
+		}
+		if page.Next == "" {
+			return k.Service.Schedule(ctx, c, portal.JobSync, syncPause)
+		}
+		query.After = page.Next
+	}
+}
+
+// Refresh does jobs of portal.JobRefresh: it marks what has expired.
+func (k *Keeper) Refresh(ctx context.Context, j jobs.Job) error {
+	ctx, err := k.as(ctx, j)
+	if err != nil {
+		return err
+	}
+	c := caller.Of(sdk.CallFrom(ctx), "")
+	for {
+		more, err := k.Service.RefreshDue(ctx, c)
+		if err != nil {
+			return fmt.Errorf("refresh statuses: %w", err)
+		}
+		if !more {
+			return k.Service.Schedule(ctx, c, portal.JobRefresh, tidyPause)
+		}
+	}
+}
+
+// as returns ctx with the rights of the job's biller; a biller that switched the
+// portal off keeps its jobs until it comes back.
+func (k *Keeper) as(ctx context.Context, j jobs.Job) (context.Context, error) {
+	as, err := k.Host.Billers.As(ctx, j.Biller)
+	if apperr.Is(err, apperr.NotFound) {
+		return ctx, jobs.RetryAt(err, k.Now().Add(whileClosed))
+	}
+	return as, err
+}
