@@ -1,0 +1,234 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/admin"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+)
+
+// fake is every part the pages need.
+type fake struct {
+	staff     addon.Staff
+	signedOut bool
+	installed map[string]addon.Installation
+	healthy   func() error
+	installs  []string
+	removes   []string
+	err       error
+}
+
+func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
+	m := &manifest.Manifest{
+		ID: "customer-portal", Name: "Customer Portal", Version: "1.0.0", Summary: "Invite your customers.", Publisher: "Billing Add-ons", Icon: "people",
+		Description: "Send an **invitation**.<script>x</script>\n\n[a](javascript:x)",
+		Permissions: []manifest.Permission{{Name: "customers:read", Reason: "To show whom you can invite."}, {Name: "mail:send", Reason: "To send <b>invitations</b>."}},
+		Pages:       manifest.Pages{Public: manifest.PublicPages{Prefix: "portal"}, Staff: []manifest.StaffPage{{Path: "/", Title: "Customer Portal"}}},
+		Slots:       []manifest.Slot{{Name: "customer.tab", Title: "Portal tab", Path: "/customer"}},
+	}
+	late := &manifest.Manifest{ID: "late-fees", Name: "Late Fees", Version: "2.0.4", Summary: "Adds a fee.", Publisher: "Fieldnote", Icon: "icon.svg"}
+	return []admin.Offer{{Manifest: m, Size: 18_400_000}, {Manifest: late}}, f.err
+}
+
+func (f *fake) Installation(_ context.Context, biller, id string) (addon.Installation, error) {
+	inst, ok := f.installed[biller+"/"+id]
+	if !ok {
+		return addon.Installation{}, apperr.Errorf(apperr.NotFound, "no installation")
+	}
+	return inst, nil
+}
+
+func (f *fake) Install(_ context.Context, s addon.Staff, id string, permissions []string) error {
+	f.installs = append(f.installs, s.BillerID+" "+id+" "+strings.Join(permissions, ","))
+	return f.err
+}
+
+func (f *fake) Remove(_ context.Context, s addon.Staff, id string) error {
+	f.removes = append(f.removes, s.BillerID+" "+id)
+	return f.err
+}
+
+func (f *fake) Health(context.Context, string) error {
+	if f.healthy == nil {
+		return nil
+	}
+	return f.healthy()
+}
+
+func (f *fake) Biller(context.Context, string) (sdk.Biller, error) {
+	return sdk.Biller{Name: "Northwind Pool Service"}, nil
+}
+
+func (f *fake) StaffFrom(*http.Request) (addon.Staff, error) {
+	if f.signedOut {
+		return addon.Staff{}, apperr.Errorf(apperr.Unauthenticated, "sign in")
+	}
+	return f.staff, nil
+}
+
+func (f *fake) Frame(w http.ResponseWriter, _ *http.Request, p addon.Page) {
+	w.WriteHeader(max(p.Status, 200))
+	fmt.Fprintf(w, "[%s|%s]%s", p.Title, p.Active, p.Body)
+}
+
+func MustHandler(tb testing.TB, f *fake) http.Handler {
+	tb.Helper()
+	if f.staff.ID == "" {
+		f.staff = addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{addon.AbilityInstall}}
+	}
+	h, err := admin.New(admin.Config{
+		Catalog: f, Installations: f, Installer: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
+		StaffPath: "/admin", SignInPath: "/sign-in", StartWait: 300 * time.Millisecond,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func enabled(ids ...string) map[string]addon.Installation {
+	m := map[string]addon.Installation{"southgate/late-fees": {State: addon.Enabled}}
+	for _, id := range ids {
+		m["northwind/"+id] = addon.Installation{State: addon.Enabled, Version: "1.0.0"}
+	}
+	return m
+}
+
+func request(h http.Handler, method, path string, form url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	viewer := addon.Staff{ID: "s2", BillerID: "northwind"}
+	starting := func() error { return errors.New("starting") }
+	tests := []struct {
+		name, path string
+		f          *fake
+		status     int
+		want, not  []string
+	}{
+		{"marketplace", "", &fake{installed: enabled("late-fees")}, 200,
+			[]string{"[Add-ons Marketplace|marketplace]", `<a class="btn" href="/admin/marketplace/customer-portal">Install</a>`, "Installed (1)", "Late Fees"}, nil},
+		{"nothing of another biller", "", &fake{installed: enabled()}, 200, []string{"Installed (0)"}, []string{"badge good"}},
+		{"search", "?q=fee+adds", &fake{}, 200, []string{"Late Fees"}, []string{"Customer Portal"}},
+		{"search finds nothing", "?q=%3Cb%3E", &fake{}, 200, []string{"No add-on matches “&lt;b&gt;”."}, nil},
+		{"installed ones", "?show=installed", &fake{installed: enabled("late-fees")}, 200, []string{"Late Fees"}, []string{"Customer Portal"}},
+		{"consent", "/customer-portal", &fake{}, 200, []string{
+			"Install Customer Portal?", "For Northwind Pool Service. Version 1.0.0 by Billing Add-ons", "Read customers", "To send &lt;b&gt;invitations&lt;/b&gt;.",
+			"Agree and install", "A tab <b>Portal tab</b> on every customer", "18.4 MB", "<strong>invitation</strong>", `action="/admin/marketplace/customer-portal/install"`,
+		}, []string{"<script", "javascript:"}},
+		{"consent without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner or administrator of Northwind Pool Service"}, []string{"Agree and install"}},
+		{"installed", "/customer-portal", &fake{installed: enabled("customer-portal")}, 200, []string{"Running", `href="/admin/addons/customer-portal/"`, "/remove"}, []string{"Agree and install"}},
+		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"Agree and install"}, nil},
+		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Starting"}, []string{"Running"}},
+		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
+		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"no such page"}, nil},
+		{"starting", "/customer-portal/starting", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Customer Portal is starting…", "Look again"}, nil},
+		{"remove", "/customer-portal/remove", &fake{installed: enabled("customer-portal")}, 200, []string{"Remove Customer Portal?"}, nil},
+		{"remove without the ability", "/customer-portal/remove", &fake{staff: viewer, installed: enabled("customer-portal")}, 403, []string{"Your role does not allow this"}, nil},
+		{"broken catalogue", "", &fake{err: errors.New("secret path")}, 500, []string{apperr.GenericMessage, "R-"}, []string{"secret path"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := request(MustHandler(t, tt.f), "GET", "/admin/marketplace"+tt.path, nil)
+			if w.Code != tt.status {
+				t.Errorf("status %d: %s", w.Code, w.Body)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(w.Body.String(), want) {
+					t.Errorf("no %q in %s", want, w.Body)
+				}
+			}
+			for _, not := range tt.not {
+				if strings.Contains(w.Body.String(), not) {
+					t.Errorf("%q in %s", not, w.Body)
+				}
+			}
+		})
+	}
+}
+
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	agreed := url.Values{"version": {"1.0.0"}}
+	slow := func(n int) func() error {
+		return func() error {
+			n--
+			if n >= 0 {
+				return errors.New("starting")
+			}
+			return nil
+		}
+	}
+	tests := []struct {
+		name     string
+		f        *fake
+		form     url.Values
+		status   int
+		location string
+		want     []string
+	}{
+		{"running at once", &fake{}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
+		{"running soon", &fake{healthy: slow(2)}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
+		{"running late", &fake{healthy: slow(1000)}, agreed, 303, "/admin/marketplace/customer-portal/starting", []string{"northwind customer-portal customers:read,mail:send"}},
+		{"twice", &fake{installed: enabled("customer-portal")}, agreed, 303, "/admin/addons/customer-portal/", nil},
+		{"another version was shown", &fake{}, url.Values{"version": {"0.9.0"}}, 409, "", nil},
+		{"without the ability", &fake{staff: addon.Staff{ID: "s2", BillerID: "northwind"}}, agreed, 403, "", nil},
+		{"signed out", &fake{signedOut: true}, agreed, 303, "/sign-in?next=%2Fadmin%2Fmarketplace", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := request(MustHandler(t, tt.f), "POST", "/admin/marketplace/customer-portal/install", tt.form)
+			if w.Code != tt.status || w.Header().Get("Location") != tt.location {
+				t.Errorf("%d %s: %s", w.Code, w.Header().Get("Location"), w.Body)
+			}
+			if diff := cmp.Diff(tt.want, tt.f.installs); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	f := &fake{installed: enabled("customer-portal")}
+	w := request(MustHandler(t, f), "POST", "/admin/marketplace/customer-portal/remove", nil)
+	if w.Code != 303 || w.Header().Get("Location") != "/admin/marketplace" || !slices.Equal(f.removes, []string{"northwind customer-portal"}) {
+		t.Errorf("%d %s %v", w.Code, w.Header().Get("Location"), f.removes)
+	}
+}
+
+func TestOtherSitesInstallNothing(t *testing.T) {
+	t.Parallel()
+	f := &fake{}
+	r := httptest.NewRequest("POST", "/admin/marketplace/customer-portal/install", strings.NewReader("version=1.0.0"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-site")
+	w := httptest.NewRecorder()
+	MustHandler(t, f).ServeHTTP(w, r)
+	if w.Code != 403 || len(f.installs) != 0 || !strings.Contains(w.Body.String(), "another website") {
+		t.Errorf("%d %v %s", w.Code, f.installs, w.Body)
+	}
+}

@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// card is an add-on as the pages show it.
+type card struct {
+	ID, Name, Version, Publisher, Summary string
+	Icon                                  string
+	// Href is the add-on's page in the marketplace, Open its own first page;
+	// empty if it has none.
+	Href, Open string
+	Installed  bool
+	Size       string
+}
+
+func (h *Handler) card(o Offer, inst addon.Installation) card {
+	m := o.Manifest
+	c := card{
+		ID: m.ID, Name: m.Name, Version: m.Version, Publisher: m.Publisher, Summary: m.Summary,
+		Icon: "addon", Href: h.home() + "/" + m.ID, Installed: inst.State == addon.Enabled, Size: megabytes(o.Size),
+	}
+	if web.HasIcon(m.Icon) {
+		c.Icon = m.Icon
+	}
+	if path, ok := firstPage(m); ok {
+		c.Open = h.StaffPath + "/addons/" + m.ID + path
+	}
+	return c
+}
+
+// firstPage returns the staff page people land on.
+func firstPage(m *manifest.Manifest) (string, bool) {
+	if nav := m.SlotsNamed(addon.SlotNav); len(nav) > 0 {
+		return nav[0].Path, true
+	}
+	if len(m.Pages.Staff) > 0 {
+		return m.Pages.Staff[0].Path, true
+	}
+	return "", false
+}
+
+func megabytes(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// permission is one line of what an add-on may do.
+type permission struct{ Icon, Title, Name, Reason string }
+
+func permissions(m *manifest.Manifest) []permission {
+	var list []permission
+	for _, p := range m.Permissions {
+		list = append(list, permission{permissionIcon(p.Name), manifest.PermissionTitle(p.Name), p.Name, p.Reason})
+	}
+	return list
+}
+
+func permissionIcon(name string) string {
+	switch name {
+	case "customers:read":
+		return "customers"
+	case "customers:write":
+		return "pen"
+	case "invoices:read":
+		return "invoice"
+	case "payments:write":
+		return "card"
+	case "mail:send":
+		return "plane"
+	case "billers:read":
+		return "home"
+	case "staff:notify":
+		return "bell"
+	case "audit:write":
+		return "document"
+	case "database":
+		return "database"
+	}
+	return "lock"
+}
+
+// addition is one thing that appears with an add-on: "A tab" Title "on every
+// customer".
+type addition struct{ Icon, Before, Title, After string }
+
+func additions(m *manifest.Manifest) []addition {
+	var list []addition
+	for _, s := range m.Slots {
+		switch s.Name {
+		case addon.SlotNav:
+			list = append(list, addition{"addon", "A page", s.Title, "under Add-ons"})
+		case addon.SlotCustomerTab:
+			list = append(list, addition{"person", "A tab", s.Title, "on every customer"})
+		case addon.SlotReportSection:
+			list = append(list, addition{"report", "A section", s.Title, "in Customer Reports"})
+		}
+	}
+	if p := m.Pages.Public.Prefix; p != "" {
+		list = append(list, addition{"external", "Pages for your customers below", "/" + p + "/", ""})
+	}
+	return list
+}
+
+// matches reports whether every word of the search stands in what the card says.
+func (c card) matches(search string) bool {
+	text := strings.ToLower(c.Name + " " + c.Summary + " " + c.Publisher)
+	for word := range strings.FieldsSeq(strings.ToLower(search)) {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}

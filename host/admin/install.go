@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// install is the biller's consent: to exactly the version that the page showed.
+func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
+	offer, inst, err := h.find(r, staff)
+	if err != nil {
+		return err
+	}
+	form, err := web.ParseForm(w, r)
+	if err != nil {
+		return err
+	}
+	m := offer.Manifest
+	if form.Value("version") != m.Version {
+		return apperr.Errorf(apperr.Conflict, "There is a newer version of %s by now. Open its page again and read what it asks for.", m.Name)
+	}
+	if inst.State != addon.Enabled || inst.Version != m.Version {
+		var names []string
+		for _, p := range m.Permissions {
+			names = append(names, p.Name)
+		}
+		if err := h.Installer.Install(r.Context(), staff, m.ID, names); err != nil {
+			return fmt.Errorf("install %s: %w", m.ID, err)
+		}
+	}
+	to := h.card(offer, inst)
+	if !h.wait(r.Context(), m.ID) {
+		redirect(w, to.Href+"/starting")
+		return nil
+	}
+	redirect(w, after(to))
+	return nil
+}
+
+// wait returns true as soon as the add-on answers, false after StartWait.
+func (h *Handler) wait(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, h.StartWait)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if h.Runner.Health(ctx, id) == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-again.C:
+		}
+	}
+}
+
+// starting is where people land when an add-on takes long.
+func (h *Handler) starting(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
+	offer, inst, err := h.find(r, staff)
+	if err != nil {
+		return err
+	}
+	c := h.card(offer, inst)
+	switch {
+	case !c.Installed:
+		redirect(w, c.Href)
+		return nil
+	case h.Runner.Health(r.Context(), c.ID) == nil:
+		redirect(w, after(c))
+		return nil
+	}
+	return draw(h, w, r, h.pages.starting, c.Name+" is starting", actionPage{card: c, Home: h.home()})
+}
+
+// removeAsk asks before an add-on is removed.
+func (h *Handler) removeAsk(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
+	offer, inst, err := h.find(r, staff)
+	if err != nil {
+		return err
+	}
+	c := h.card(offer, inst)
+	if !c.Installed {
+		redirect(w, c.Href)
+		return nil
+	}
+	return draw(h, w, r, h.pages.remove, "Remove "+c.Name, actionPage{card: c, Home: h.home()})
+}
+
+// remove closes the add-on for the biller and keeps its data.
+func (h *Handler) remove(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
+	offer, inst, err := h.find(r, staff)
+	if err != nil {
+		return err
+	}
+	if inst.State == addon.Enabled {
+		if err := h.Installer.Remove(r.Context(), staff, offer.Manifest.ID); err != nil {
+			return fmt.Errorf("remove %s: %w", offer.Manifest.ID, err)
+		}
+	}
+	redirect(w, h.home())
+	return nil
+}
+
+// after returns where an installed add-on begins.
+func after(c card) string {
+	if c.Open != "" {
+		return c.Open
+	}
+	return c.Href
+}
+
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+}
