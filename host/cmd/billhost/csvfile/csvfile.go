@@ -85,19 +85,44 @@ func (r Refusal) String() string {
 // Reader reads rows.
 type Reader struct {
 	csv     *csv.Reader
+	bound   *bound
 	columns []Column // "" where the column is unknown
 	headers map[Column]string
 	// Ignored are the headers of columns that are not read.
 	Ignored []string
 }
 
-// maxCell bounds a row that never ends (an unclosed quote), in bytes.
-const maxRow = 1 << 20
+const (
+	maxRow    = 1 << 20 // bytes
+	readAhead = 64 << 10
+)
+
+// bound ends a row that never ends, because of an unclosed quote, before it
+// fills the memory.
+type bound struct {
+	io.Reader
+	left int
+}
+
+func errLongRow() error {
+	return apperr.Errorf(apperr.Invalid, "A row is longer than 1 MB; a closing quote may be missing.")
+}
+
+// Read implements io.Reader.
+func (b *bound) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errLongRow()
+	}
+	n, err := b.Reader.Read(p)
+	b.left -= n
+	return n, err
+}
 
 // NewReader reads the header. Errors: Invalid for an empty file, a missing
 // column Name, or two columns of one meaning.
 func NewReader(r io.Reader) (*Reader, error) {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	limit := &bound{r, maxRow}
+	buffered := bufio.NewReaderSize(limit, readAhead)
 	if bom, err := buffered.Peek(3); err == nil && string(bom) == "\xef\xbb\xbf" {
 		if _, err := buffered.Discard(3); err != nil {
 			return nil, fmt.Errorf("skip byte order mark: %w", err)
@@ -113,7 +138,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, "The first line cannot be read as CSV", err)
 	}
-	reader := &Reader{csv: c, headers: map[Column]string{}}
+	reader := &Reader{csv: c, bound: limit, headers: map[Column]string{}}
 	if err := reader.readHeader(header); err != nil {
 		return nil, err
 	}
@@ -163,12 +188,12 @@ func (r *Reader) Header(c Column) string {
 
 // Read returns the next row, or a refusal for one that is no CSV or has too
 // many cells. Empty lines are skipped. After the last row it returns io.EOF;
-// any other error is of the file underneath.
+// any other error ends the reading: the file underneath, or Invalid for a row
+// without end.
 func (r *Reader) Read() (Row, *Refusal, error) {
 	for {
-		before := r.csv.InputOffset()
+		r.bound.left = maxRow
 		cells, err := r.csv.Read()
-		line, _ := r.csv.FieldPos(0)
 		if perr := (*csv.ParseError)(nil); errors.As(err, &perr) {
 			return Row{}, &Refusal{Line: perr.StartLine, Reason: "this is not valid CSV: " + perr.Err.Error()}, nil
 		}
@@ -178,9 +203,7 @@ func (r *Reader) Read() (Row, *Refusal, error) {
 		if empty(cells) {
 			continue
 		}
-		if r.csv.InputOffset()-before > maxRow {
-			return Row{}, &Refusal{Line: line, Reason: "the row is longer than 1 MB; a closing quote may be missing"}, nil
-		}
+		line, _ := r.csv.FieldPos(0)
 		row, refusal := r.row(line, cells)
 		return row, refusal, nil
 	}

@@ -56,7 +56,8 @@ func (r *Reader) Customer(row Row, currency string) (Customer, *Refusal) {
 	raw := Customer{values: row.Values}.Apply(books.CustomerForm{})
 	checked, err := raw.Check()
 	if err != nil {
-		return Customer{}, r.refuse(row, err)
+		refusal := r.Refuse(row.Line, err)
+		return Customer{}, &refusal
 	}
 	c := Customer{Line: row.Line, Name: checked.Name, values: map[Column]string{}}
 	for column, value := range targets(&checked) {
@@ -74,11 +75,14 @@ func (r *Reader) Customer(row Row, currency string) (Customer, *Refusal) {
 	return c, nil
 }
 
-// refuse turns a form error into the refusal of its first field.
-func (r *Reader) refuse(row Row, err error) *Refusal {
+// Refuse turns the error of a row, from here or from the store, into the refusal
+// of its first field.
+func (r *Reader) Refuse(line int, err error) Refusal {
 	wrong := apperr.FieldsOf(err)
 	for _, field := range slices.Sorted(maps.Keys(wrong)) {
-		return &Refusal{Line: row.Line, Column: r.Header(fieldColumns()[field]), Reason: wrong[field]}
+		if column, ok := fieldColumns()[field]; ok {
+			return Refusal{Line: line, Column: r.Header(column), Reason: wrong[field]}
+		}
 	}
-	return &Refusal{Line: row.Line, Reason: apperr.MessageOf(err)}
+	return Refusal{Line: line, Reason: apperr.MessageOf(err)}
 }

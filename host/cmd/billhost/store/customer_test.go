@@ -304,7 +304,10 @@ func TestLoadTwiceChangesNothing(t *testing.T) {
 		ctx := t.Context()
 		load := func(minor int64) store.Outcome {
 			t.Helper()
-			form := func(f books.CustomerForm) books.CustomerForm { f.Name, f.Email = "Acme Inc", "a@acme.example"; return f }
+			form := func(f books.CustomerForm) books.CustomerForm {
+				f.Name, f.Email = "Acme Inc", "a@acme.example"
+				return f
+			}
 			out, err := w.Load(ctx, w.a.ID, []store.Entry{{Name: "ACME  inc", Apply: form, Balance: &sdk.Money{Minor: minor, Currency: "USD"}}})
 			if err != nil {
 				t.Fatal(err)
