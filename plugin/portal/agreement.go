@@ -78,7 +78,7 @@ func (s *Service) Accept(ctx context.Context, c Caller, holder Holder, version s
 	if version != current.Version {
 		return SignedIn{}, ErrAgreementChanged
 	}
-	accepted := Acceptance{Version: version, TextHash: current.TextHash, At: now, IP: c.ip(), Agent: c.Agent}
+	accepted := Acceptance{Version: version, TextHash: current.TextHash, At: now, IP: c.ip(), Agent: text(c.Agent, 256)}
 	token, session := s.newSession(c, "")
 	session, err = s.Store.AcceptAgreement(ctx, c.BillerID, s.holderHash(c, holder), accepted, session)
 	if err != nil {

@@ -115,8 +115,7 @@ type CustomerStore interface {
 func (s *Service) ApplyCustomers(ctx context.Context, c Caller, customers []Customer) error {
 	clean := make([]Customer, len(customers))
 	for i, cu := range customers {
-		cu.Email = strings.TrimSpace(cu.Email)
-		cu.EmailNorm = ""
+		cu = cu.clean()
 		if norm, err := s.NormalizeEmail(cu.Email); err == nil {
 			cu.EmailNorm = norm
 		}
@@ -125,10 +124,25 @@ func (s *Service) ApplyCustomers(ctx context.Context, c Caller, customers []Cust
 	return s.Store.ApplyCustomers(ctx, c.BillerID, clean, s.Now())
 }
 
+// clean makes the texts of a record fit to keep.
+func (c Customer) clean() Customer {
+	for _, field := range []*string{
+		&c.ID, &c.Number, &c.Name, &c.DisplayName, &c.Company, &c.Email,
+		&c.Phone, &c.Address, &c.ParentID, &c.Type, &c.Currency,
+	} {
+		*field = strings.TrimSpace(text(*field, 1000))
+	}
+	c.EmailNorm = ""
+	return c
+}
+
 // Customer shows a customer to staff who may invite.
 func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (CustomerView, error) {
 	if err := c.need(AbilityInvite); err != nil {
 		return CustomerView{}, err
+	}
+	if !knowable(customerID) {
+		return CustomerView{}, ErrNoCustomer
 	}
 	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
 }
@@ -180,8 +194,8 @@ func Terms(c Customer) []string {
 func SearchTerms(query string) []string {
 	var terms []string
 	for _, field := range strings.Fields(strings.ToLower(query)) {
-		if strings.Contains(strings.Trim(field, "@"), "@") {
-			terms = append(terms, clip(field))
+		if strings.Contains(strings.Trim(field, "@"), "@") && field == text(field, maxTerm) {
+			terms = append(terms, field)
 			continue
 		}
 		terms = append(terms, Words(field)...)

@@ -62,5 +62,8 @@ func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID 
 	if view.AgreementPending {
 		return ErrAgreementPending
 	}
+	if !knowable(invitationID) {
+		return ErrOfferGone
+	}
 	return s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
 }

@@ -181,6 +181,9 @@ func (s *Service) Invite(ctx context.Context, c Caller, customerID string) (Invi
 	if err := c.need(AbilityInvite); err != nil {
 		return Invitation{}, err
 	}
+	if !knowable(customerID) {
+		return Invitation{}, ErrNoCustomer
+	}
 	return s.invite(ctx, c, customerID, false)
 }
 
@@ -205,6 +208,9 @@ func (s *Service) invite(ctx context.Context, c Caller, customerID string, asked
 func (s *Service) Link(ctx context.Context, c Caller, customerID string) (url string, err error) {
 	if err := c.need(AbilityInvite); err != nil {
 		return "", err
+	}
+	if !knowable(customerID) {
+		return "", ErrNoCustomer
 	}
 	inv, err := s.Store.MintLink(ctx, c.BillerID, customerID, c.Actor, s.Now())
 	if err != nil {

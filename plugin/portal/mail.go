@@ -130,5 +130,5 @@ func (s *Service) MailSent(ctx context.Context, c Caller, ref MailRef) error {
 // MailFailed reports that a mail was refused for good, or that the last attempt
 // failed. reason is a short plain sentence for staff, without secrets.
 func (s *Service) MailFailed(ctx context.Context, c Caller, ref MailRef, reason string) error {
-	return s.Store.MailFailed(ctx, c.BillerID, ref, reason, s.Now())
+	return s.Store.MailFailed(ctx, c.BillerID, ref, text(reason, 300), s.Now())
 }

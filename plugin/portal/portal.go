@@ -10,6 +10,7 @@ package portal
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -69,8 +70,24 @@ func (c Caller) need(ability string) error {
 	return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow this.")
 }
 
+// text is what both databases keep of a text from outside: valid UTF-8 without
+// NUL, at most that many bytes.
+func text(s string, bytes int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	if len(s) > bytes {
+		s = strings.ToValidUTF8(s[:bytes], "")
+	}
+	return s
+}
+
+// knowable tells whether an id from outside may be asked for at all; any other
+// is the id of nothing.
+func knowable(id string) bool { return id != "" && id == text(id, 200) }
+
 // Errors that a page tells apart; compare with errors.Is.
 var (
+	// ErrNoCustomer (NotFound) is a customer this biller does not have.
+	ErrNoCustomer = apperr.Errorf(apperr.NotFound, "There is no such customer.")
 	// ErrUnknownLink (NotFound) is the answer to garbage and to other billers' tokens alike.
 	ErrUnknownLink = apperr.Errorf(apperr.NotFound, "This page does not exist.")
 	// ErrLinkExpired (Conflict) asks to offer "Email me a new link".

@@ -169,7 +169,7 @@ func (s *Service) newSession(c Caller, userID string) (token string, _ Session) 
 		SeenAt:    now,
 		ExpiresAt: now.Add(SessionLife),
 		IP:        c.ip(),
-		Agent:     c.Agent,
+		Agent:     text(c.Agent, 256),
 	}
 }
 

@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Agreement implements portal.AgreementStore.
+func (s *Store) Agreement(ctx context.Context, biller string, at time.Time) (portal.Agreement, error) {
+	var row struct {
+		Version     string `db:"version"`
+		EffectiveOn when   `db:"effective_on"`
+		Text        string `db:"text"`
+		TextHash    string `db:"text_hash"`
+	}
+	found, err := get(ctx, s.db.R, &row, `
+		SELECT
+			version,
+			effective_on,
+			text,
+			text_hash
+		FROM agreements
+		WHERE biller_id = $1 AND effective_on <= $2
+		ORDER BY effective_on DESC, version DESC
+		LIMIT 1`, biller, us(at))
+	if err != nil {
+		return portal.Agreement{}, fmt.Errorf("find agreement: %w", err)
+	}
+	if !found {
+		return portal.Agreement{}, apperr.Errorf(apperr.NotFound, "There is no user agreement.")
+	}
+	return portal.Agreement{
+		Version:     row.Version,
+		EffectiveOn: row.EffectiveOn.Time,
+		Text:        row.Text,
+		TextHash:    row.TextHash,
+	}, nil
+}
+
+func insertAgreement(ctx context.Context, q querier, biller string, a portal.Agreement) error {
+	_, err := q.ExecContext(ctx, `
+		INSERT INTO agreements (biller_id, version, effective_on, text, text_hash)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (biller_id, version) DO NOTHING`,
+		biller, a.Version, us(a.EffectiveOn), a.Text, a.TextHash)
+	if err != nil {
+		return fmt.Errorf("insert agreement: %w", err)
+	}
+	return nil
+}
+
+// AcceptAgreement implements portal.AgreementStore.
+func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session) (portal.Session, error) {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return portal.Session{}, err
+	}
+	defer tx.Rollback()
+	userID, err := holderUser(ctx, tx, biller, holder, a.At)
+	if err != nil {
+		return portal.Session{}, err
+	}
+	customers, err := grantedCustomers(ctx, tx, biller, userID)
+	if err != nil {
+		return portal.Session{}, err
+	}
+	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+		return portal.Session{}, err
+	}
+	if err := useHolder(ctx, tx, biller, holder, userID); err != nil {
+		return portal.Session{}, err
+	}
+	first, err := insertAcceptance(ctx, tx, biller, userID, a)
+	if err != nil {
+		return portal.Session{}, err
+	}
+	session.UserID = userID
+	if err := insertSession(ctx, tx, biller, session); err != nil {
+		return portal.Session{}, err
+	}
+	if first {
+		entry := portal.HistoryEntry{At: a.At, Kind: portal.HistoryAccepted, Detail: "The user agreement, version " + a.Version + ", was accepted."}
+		if err := tellCustomers(ctx, tx, biller, customers, entry); err != nil {
+			return portal.Session{}, err
+		}
+	}
+	return session, tx.Commit()
+}
+
+// holderUser finds the user behind a confirmed sign-up's handle, or a session.
+func holderUser(ctx context.Context, q querier, biller string, holder portal.HolderHash, now time.Time) (string, error) {
+	if holder.Session != "" {
+		row, err := findSession(ctx, q, biller, holder.Session, now)
+		return row.UserID, err
+	}
+	row, err := pendingRow(ctx, q, biller, holder.Handle, now)
+	if err == nil && row.UserID == "" {
+		err = portal.ErrWrongStep
+	}
+	return row.UserID, err
+}
+
+// useHolder ends the session, and every sign-up of the user: one caller can.
+func useHolder(ctx context.Context, tx *sqlx.Tx, biller string, holder portal.HolderHash, userID string) error {
+	if holder.Session != "" {
+		deleted, err := deleteSession(ctx, tx, biller, holder.Session)
+		if err == nil && !deleted {
+			err = portal.ErrSignedOut
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var rows []signUpRow
+	if err := tx.SelectContext(ctx, &rows, selectSignUp+` AND user_id = $2 AND user_id <> '' AND step = 'accept'`,
+		biller, userID); err != nil {
+		return fmt.Errorf("find sign-ups: %w", err)
+	}
+	if holder.Session == "" && len(rows) == 0 {
+		return portal.ErrSignUpEnded
+	}
+	for _, r := range rows {
+		if err := moveSignUp(ctx, tx, biller, r.signUp(), portal.SignUpAccept); err != nil {
+			return portal.ErrSignUpEnded
+		}
+	}
+	return nil
+}
+
+func insertAcceptance(ctx context.Context, q querier, biller, userID string, a portal.Acceptance) (first bool, err error) {
+	first, err = one(ctx, q, `
+		INSERT INTO acceptances (biller_id, user_id, version, text_hash, accepted_at, ip, agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (biller_id, user_id, version) DO NOTHING`,
+		biller, userID, a.Version, a.TextHash, us(a.At), a.IP, a.Agent)
+	if err != nil {
+		return false, fmt.Errorf("insert acceptance: %w", err)
+	}
+	return first, nil
+}
+
+// tellCustomers adds to the history of customers and makes their status true.
+func tellCustomers(ctx context.Context, q querier, biller string, customerIDs []string, e portal.HistoryEntry) error {
+	for _, id := range customerIDs {
+		if err := addHistory(ctx, q, biller, id, e); err != nil {
+			return err
+		}
+		if err := refreshStatus(ctx, q, biller, id, e.At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeclineAgreement implements portal.AgreementStore.
+func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	userID, err := holderUser(ctx, tx, biller, holder, now)
+	switch {
+	case apperr.Is(err, apperr.Unauthenticated), apperr.Is(err, apperr.Conflict):
+		return nil
+	case err != nil:
+		return err
+	}
+	customers, err := grantedCustomers(ctx, tx, biller, userID)
+	if err != nil {
+		return err
+	}
+	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+		return err
+	}
+	if holder.Session != "" {
+		_, err = deleteSession(ctx, tx, biller, holder.Session)
+	} else {
+		_, err = tx.ExecContext(ctx, `
+			UPDATE signups
+			SET handle_hash = ''
+			WHERE biller_id = $1 AND handle_hash = $2`, biller, holder.Handle)
+	}
+	if err != nil {
+		return fmt.Errorf("let go: %w", err)
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryDeclined, Detail: "The user agreement was declined. Signing in leads back to it."}
+	if err := tellCustomers(ctx, tx, biller, customers, entry); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/jobs"
+)
+
+// EnableBiller implements portal.BillerStore.
+func (s *Store) EnableBiller(ctx context.Context, biller string, agreement portal.Agreement, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO billers (biller_id, enabled, created_at)
+		VALUES ($1, $2, $3)
+		ON CONFLICT (biller_id) DO UPDATE SET enabled = excluded.enabled`, biller, true, us(now)); err != nil {
+		return fmt.Errorf("enable biller: %w", err)
+	}
+	if err := insertAgreement(ctx, tx, biller, agreement); err != nil {
+		return err
+	}
+	for _, kind := range []string{portal.JobSync, portal.JobRefresh} {
+		if err := schedule(ctx, tx, biller, kind, now); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.wake(biller)
+	return nil
+}
+
+// Schedule implements portal.BillerStore.
+func (s *Store) Schedule(ctx context.Context, biller, kind string, at time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := schedule(ctx, tx, biller, kind, at); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func schedule(ctx context.Context, tx *sqlx.Tx, biller, kind string, at time.Time) error {
+	return jobs.Enqueue(ctx, tx, jobs.Job{
+		Biller:  biller,
+		Kind:    kind,
+		IdemKey: kind + "/" + at.UTC().Format(time.RFC3339),
+		RunAt:   at,
+	})
+}
+
+// DisableBiller implements portal.BillerStore.
+func (s *Store) DisableBiller(ctx context.Context, biller string) error {
+	_, err := s.db.W.ExecContext(ctx, `
+		UPDATE billers
+		SET enabled = $1
+		WHERE biller_id = $2`, false, biller)
+	if err != nil {
+		return fmt.Errorf("disable biller: %w", err)
+	}
+	return nil
+}
+
+// PurgeBiller implements portal.BillerStore.
+func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, table := range tables() {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE biller_id = $1`, biller); err != nil {
+			return fmt.Errorf("purge %s: %w", table, err)
+		}
+	}
+	if err := jobs.Purge(ctx, tx, biller); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// tables lists all tables, those first that refer to later ones.
+func tables() []string {
+	return []string{
+		"throttles", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups",
+		"users", "tokens", "history", "invitations", "customer_terms", "customers", "settings", "billers",
+	}
+}

@@ -1,0 +1,262 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// sendConfirmation makes the next code and link of a sign-up, and their mail.
+func (s *Store) sendConfirmation(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, now time.Time) error {
+	seq := su.Seq + 1
+	token := s.keys.Token(portal.PurposeConfirmation, biller, su.ID, 0, seq)
+	err := insertToken(ctx, tx, biller, portal.Token{
+		Hash:      s.keys.Hash(biller, token),
+		Purpose:   portal.PurposeConfirmation,
+		SubjectID: su.ID,
+		Seq:       seq,
+		CreatedAt: now,
+		ExpiresAt: now.Add(portal.ConfirmationLife),
+	})
+	if err != nil {
+		return err
+	}
+	code := s.keys.Code(biller, su.ID, seq)
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE signups
+		SET
+			seq = $1,
+			code_hash = $2,
+			code_tries = 0,
+			code_expires_at = $3
+		WHERE biller_id = $4 AND id = $5`,
+		seq, s.keys.CodeHash(biller, su.ID, code), us(now.Add(portal.CodeLife)), biller, su.ID); err != nil {
+		return fmt.Errorf("set code: %w", err)
+	}
+	return enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailConfirmation, ID: su.ID, Seq: seq}, now)
+}
+
+// ResendConfirmation implements portal.SignUpStore.
+func (s *Store) ResendConfirmation(ctx context.Context, biller, handleHash string, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	row, inv, err := s.lockPending(ctx, tx, biller, handleHash, now)
+	if err != nil {
+		return err
+	}
+	su := row.signUp()
+	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpResend); err != nil {
+		return err
+	}
+	sent, err := confirmationTimes(ctx, tx, biller, su.ID, now)
+	if err != nil {
+		return err
+	}
+	if err := portal.CheckResend(sent, now); err != nil {
+		return err
+	}
+	if err := s.sendConfirmation(ctx, tx, biller, su, now); err != nil {
+		return err
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryResent, Detail: "The customer asked for the confirmation again."}
+	if err := addHistory(ctx, tx, biller, inv.CustomerID, entry); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.wake(biller)
+	return nil
+}
+
+// ConfirmCode implements portal.SignUpStore.
+func (s *Store) ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	row, inv, err := s.lockPending(ctx, tx, biller, handleHash, now)
+	if err != nil {
+		return err
+	}
+	su := row.signUp()
+	if _, ok := su.Step.Next(portal.SignUpConfirm); !ok {
+		return portal.ErrWrongStep
+	}
+	counted, err := one(ctx, tx, `
+		UPDATE signups
+		SET code_tries = code_tries + 1
+		WHERE biller_id = $1 AND id = $2 AND code_tries < $3 AND code_expires_at > $4`,
+		biller, su.ID, portal.CodeTries, us(now))
+	if err != nil {
+		return fmt.Errorf("count guess: %w", err)
+	}
+	if !counted {
+		return portal.ErrCodeDead
+	}
+	if !portal.SameHash(row.CodeHash, s.keys.CodeHash(biller, su.ID, code)) {
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		if su.CodeTries+1 >= portal.CodeTries {
+			return portal.ErrCodeDead
+		}
+		return portal.ErrWrongCode
+	}
+	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+}
+
+// Confirmation implements portal.SignUpStore.
+func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string, now time.Time) (portal.Confirmation, error) {
+	token, err := findToken(ctx, s.db.R, biller, tokenHash, portal.PurposeConfirmation)
+	if err != nil {
+		return portal.Confirmation{}, err
+	}
+	row, err := findSignUp(ctx, s.db.R, biller, token.SubjectID)
+	if err != nil {
+		return portal.Confirmation{}, err
+	}
+	link, err := readLink(ctx, s.db.R, biller, row.InvitationID, now)
+	if err != nil {
+		return portal.Confirmation{}, err
+	}
+	return portal.Confirmation{
+		Token:      token,
+		SignUp:     row.signUp(),
+		Customer:   link.Customer,
+		HasAccount: link.AccountID != "",
+	}, nil
+}
+
+func findSignUp(ctx context.Context, q querier, biller, id string) (signUpRow, error) {
+	row, found, err := readSignUp(ctx, q, selectSignUp+` AND id = $2`, biller, id)
+	if err == nil && !found {
+		err = portal.ErrUnknownLink
+	}
+	return row, err
+}
+
+// ConfirmLink implements portal.SignUpStore.
+func (s *Store) ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	token, err := findToken(ctx, tx, biller, tokenHash, portal.PurposeConfirmation)
+	if err != nil {
+		return err
+	}
+	row, err := findSignUp(ctx, tx, biller, token.SubjectID)
+	if err != nil {
+		return err
+	}
+	if err := s.lockInvited(ctx, tx, biller, row.InvitationID); err != nil {
+		return err
+	}
+	if row, err = findSignUp(ctx, tx, biller, token.SubjectID); err != nil {
+		return err
+	}
+	switch conf := (portal.Confirmation{Token: token, SignUp: row.signUp()}); conf.Outcome("", now) {
+	case portal.ConfirmationDead:
+		return portal.ErrLinkDead
+	case portal.ConfirmationExpired:
+		return portal.ErrLinkExpired
+	case portal.ConfirmationRegistered:
+		return portal.ErrRegistered
+	}
+	inv, err := findInvitation(ctx, tx, biller, row.InvitationID)
+	if err != nil {
+		return err
+	}
+	if newHandleHash != "" {
+		row.HandleHash = newHandleHash
+	}
+	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+}
+
+// confirm makes the user and its grants, closes the invitation and commits.
+// Where another sign-up was faster with the address, it ends this one instead
+// and returns ErrRegistered; the invitation then stays open as an offer.
+func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row signUpRow, inv portal.Invitation, userID string, now time.Time) error {
+	su := row.signUp()
+	created, err := insertUser(ctx, tx, biller, su, userID, now)
+	if err != nil {
+		return err
+	}
+	if !created {
+		if err := moveSignUp(ctx, tx, biller, su, portal.SignUpVoid); err != nil {
+			return err
+		}
+		if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		return portal.ErrRegistered
+	}
+	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpConfirm); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE signups
+		SET
+			user_id = $1,
+			handle_hash = $2
+		WHERE biller_id = $3 AND id = $4`, userID, su.HandleHash, biller, su.ID); err != nil {
+		return fmt.Errorf("set user: %w", err)
+	}
+	if err := grantChosen(ctx, tx, biller, su.ID, userID, now); err != nil {
+		return err
+	}
+	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationAccept); err != nil {
+		return err
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryConfirmed, Detail: su.Email + " was confirmed. The user agreement is next."}
+	if err := addHistory(ctx, tx, biller, inv.CustomerID, entry); err != nil {
+		return err
+	}
+	if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// insertUser makes the user of a sign-up; created is false if the address has one.
+func insertUser(ctx context.Context, q querier, biller string, su portal.SignUp, id string, now time.Time) (created bool, err error) {
+	created, err = one(ctx, q, `
+		INSERT INTO users (biller_id, id, email, email_norm, password_hash, state, confirmed_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+		ON CONFLICT (biller_id, email_norm) DO NOTHING`,
+		biller, id, su.Email, su.EmailNorm, su.PasswordHash, string(portal.UserActive), us(now))
+	if err != nil {
+		return false, fmt.Errorf("insert user: %w", err)
+	}
+	return created, nil
+}
+
+func grantChosen(ctx context.Context, q querier, biller, signUpID, userID string, now time.Time) error {
+	_, err := q.ExecContext(ctx, `
+		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at)
+		SELECT
+			biller_id,
+			CAST($3 AS TEXT),
+			customer_id,
+			'active',
+			CAST($4 AS BIGINT)
+		FROM signup_customers
+		WHERE biller_id = $1 AND signup_id = $2`, biller, signUpID, userID, us(now))
+	if err != nil {
+		return fmt.Errorf("insert grants: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// grants returns what a user may see now.
+func grants(ctx context.Context, q querier, biller, userID string) ([]portal.Grant, error) {
+	var rows []struct {
+		CustomerID  string `db:"customer_id"`
+		Name        string `db:"name"`
+		DisplayName string `db:"display_name"`
+		Number      string `db:"number"`
+		CreatedAt   when   `db:"created_at"`
+	}
+	err := selectAll(ctx, q, &rows, `
+		SELECT
+			g.customer_id,
+			c.name,
+			c.display_name,
+			c.number,
+			g.created_at
+		FROM grants g
+		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
+		WHERE g.biller_id = $1 AND g.user_id = $2 AND g.state = 'active' AND NOT c.archived
+		ORDER BY c.display_key, c.id`, biller, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read grants: %w", err)
+	}
+	out := make([]portal.Grant, len(rows))
+	for i, r := range rows {
+		c := portal.Customer{Name: r.Name, DisplayName: r.DisplayName}
+		out[i] = portal.Grant{CustomerID: r.CustomerID, Name: c.Label(), Number: r.Number, CreatedAt: r.CreatedAt.Time}
+	}
+	return out, nil
+}
+
+// grantedCustomers returns the customers whose status depends on a user.
+func grantedCustomers(ctx context.Context, q querier, biller, userID string) ([]string, error) {
+	var ids []string
+	err := selectAll(ctx, q, &ids, `
+		SELECT customer_id
+		FROM grants
+		WHERE biller_id = $1 AND user_id = $2 AND state = 'active'
+		ORDER BY customer_id`, biller, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read grants: %w", err)
+	}
+	return ids, nil
+}
+
+const selectOffers = `
+	SELECT
+		i.id,
+		i.customer_id,
+		c.name,
+		c.display_name,
+		i.expires_at
+	FROM users u
+	JOIN invitations i ON i.biller_id = u.biller_id AND i.email_norm = u.email_norm
+	JOIN customers c ON c.biller_id = i.biller_id AND c.id = i.customer_id
+	WHERE u.biller_id = $1 AND u.id = $2 AND u.state = 'active'
+		AND i.state NOT IN ('accepted', 'expired', 'revoked') AND i.expires_at > $3
+		AND NOT c.archived
+		AND NOT EXISTS (
+			SELECT 1
+			FROM grants g
+			WHERE g.biller_id = $1 AND g.user_id = $2 AND g.customer_id = i.customer_id AND g.state = 'active'
+		)`
+
+type offerRow struct {
+	ID          string `db:"id"`
+	CustomerID  string `db:"customer_id"`
+	Name        string `db:"name"`
+	DisplayName string `db:"display_name"`
+	ExpiresAt   when   `db:"expires_at"`
+}
+
+// Offers implements portal.GrantStore.
+func (s *Store) Offers(ctx context.Context, biller, userID string, now time.Time) ([]portal.Offer, error) {
+	var rows []offerRow
+	if err := selectAll(ctx, s.db.R, &rows, selectOffers+`
+		ORDER BY c.display_key, c.id`, biller, userID, us(now)); err != nil {
+		return nil, fmt.Errorf("read offers: %w", err)
+	}
+	out := make([]portal.Offer, len(rows))
+	for i, r := range rows {
+		c := portal.Customer{Name: r.Name, DisplayName: r.DisplayName}
+		out[i] = portal.Offer{InvitationID: r.ID, CustomerID: r.CustomerID, CustomerName: c.Label(), ExpiresAt: r.ExpiresAt.Time}
+	}
+	return out, nil
+}
+
+// AddOffer implements portal.GrantStore.
+func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := s.lockInvited(ctx, tx, biller, invitationID); apperr.Is(err, apperr.NotFound) {
+		return portal.ErrOfferGone
+	} else if err != nil {
+		return err
+	}
+	var offer offerRow
+	found, err := get(ctx, tx, &offer, selectOffers+` AND i.id = $4`, biller, userID, us(now), invitationID)
+	if err != nil {
+		return fmt.Errorf("find offer: %w", err)
+	}
+	if !found {
+		return portal.ErrOfferGone
+	}
+	inv, err := findInvitation(ctx, tx, biller, invitationID)
+	if err != nil {
+		return err
+	}
+	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationAccept); err != nil {
+		return err
+	}
+	if err := voidSignUps(ctx, tx, biller, inv.ID); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at)
+		VALUES ($1, $2, $3, 'active', $4)
+		ON CONFLICT (biller_id, user_id, customer_id) DO UPDATE SET
+			state = excluded.state,
+			created_at = excluded.created_at`, biller, userID, inv.CustomerID, us(now)); err != nil {
+		return fmt.Errorf("insert grant: %w", err)
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}
+	if err := tellCustomers(ctx, tx, biller, []string{inv.CustomerID}, entry); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+func addHistory(ctx context.Context, q querier, biller, customerID string, e portal.HistoryEntry) error {
+	id, err := newID()
+	if err != nil {
+		return err
+	}
+	_, err = insertHistory(ctx, q, biller, id, customerID, e)
+	return err
+}
+
+// addHistoryOnce adds an entry that a repeated report adds no second time; first
+// tells whether it was the first report.
+func addHistoryOnce(ctx context.Context, q querier, biller, customerID, key string, e portal.HistoryEntry) (first bool, err error) {
+	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(string(e.Kind)+"/"+key)).String()
+	return insertHistory(ctx, q, biller, id, customerID, e)
+}
+
+func insertHistory(ctx context.Context, q querier, biller, id, customerID string, e portal.HistoryEntry) (bool, error) {
+	added, err := one(ctx, q, `
+		INSERT INTO history (biller_id, id, customer_id, kind, detail, by_name, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (biller_id, id) DO NOTHING`,
+		biller, id, customerID, string(e.Kind), e.Detail, e.By, us(e.At))
+	if err != nil {
+		return false, fmt.Errorf("insert history: %w", err)
+	}
+	return added, nil
+}
+
+func history(ctx context.Context, q querier, biller, customerID string) ([]portal.HistoryEntry, error) {
+	var rows []struct {
+		Kind   string `db:"kind"`
+		Detail string `db:"detail"`
+		By     string `db:"by_name"`
+		At     when   `db:"at"`
+	}
+	err := selectAll(ctx, q, &rows, `
+		SELECT
+			kind,
+			detail,
+			by_name,
+			at
+		FROM history
+		WHERE biller_id = $1 AND customer_id = $2
+		ORDER BY at DESC, id DESC
+		LIMIT 100`, biller, customerID)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	entries := make([]portal.HistoryEntry, len(rows))
+	for i, r := range rows {
+		entries[i] = portal.HistoryEntry{At: r.At.Time, Kind: portal.HistoryKind(r.Kind), Detail: r.Detail, By: r.By}
+	}
+	return entries, nil
+}
+
+// sendTimes returns when invitations of a customer were sent for, oldest first.
+func sendTimes(ctx context.Context, q querier, biller, customerID string, since time.Time) ([]time.Time, error) {
+	return times(ctx, q, `
+		SELECT at
+		FROM history
+		WHERE biller_id = $1 AND customer_id = $2 AND kind = $3 AND at > $4
+		ORDER BY at`, biller, customerID, string(portal.HistoryQueued), us(since))
+}
+
+func times(ctx context.Context, q querier, query string, args ...any) ([]time.Time, error) {
+	var rows []when
+	if err := selectAll(ctx, q, &rows, query, args...); err != nil {
+		return nil, fmt.Errorf("read times: %w", err)
+	}
+	out := make([]time.Time, len(rows))
+	for i, r := range rows {
+		out[i] = r.Time
+	}
+	return out, nil
+}

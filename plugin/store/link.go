@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// Link implements portal.LinkStore.
+func (s *Store) Link(ctx context.Context, biller, tokenHash string, now time.Time) (portal.Link, error) {
+	token, err := findToken(ctx, s.db.R, biller, tokenHash, portal.PurposeInvitation)
+	if err != nil {
+		return portal.Link{}, err
+	}
+	link, err := readLink(ctx, s.db.R, biller, token.SubjectID, now)
+	link.Token = token
+	return link, err
+}
+
+// readLink reads everything about an invitation that decides what its link does.
+func readLink(ctx context.Context, q querier, biller, invitationID string, now time.Time) (portal.Link, error) {
+	inv, err := findInvitation(ctx, q, biller, invitationID)
+	if err != nil {
+		return portal.Link{}, err
+	}
+	customer, err := findCustomer(ctx, q, biller, inv.CustomerID)
+	if err != nil {
+		return portal.Link{}, err
+	}
+	link := portal.Link{Invitation: inv, Customer: customer.customer()}
+	su, found, err := liveSignUp(ctx, q, biller, inv.ID, now)
+	if err != nil {
+		return portal.Link{}, err
+	}
+	if found {
+		link.SignUp = &su
+	}
+	link.AccountID, link.HasGrant, err = accountOf(ctx, q, biller, inv.EmailNorm, inv.CustomerID)
+	return link, err
+}
+
+// accountOf finds the user with an address, and whether it has access to a customer.
+func accountOf(ctx context.Context, q querier, biller, emailNorm, customerID string) (userID string, granted bool, err error) {
+	var row struct {
+		ID      string `db:"id"`
+		Granted bool   `db:"granted"`
+	}
+	_, err = get(ctx, q, &row, `
+		SELECT
+			u.id,
+			EXISTS (
+				SELECT 1
+				FROM grants g
+				WHERE g.biller_id = $1 AND g.user_id = u.id AND g.customer_id = $3 AND g.state = 'active'
+			) AS granted
+		FROM users u
+		WHERE u.biller_id = $1 AND u.email_norm = $2`, biller, emailNorm, customerID)
+	if err != nil {
+		return "", false, fmt.Errorf("find account: %w", err)
+	}
+	return row.ID, row.Granted, nil
+}
+
+// MarkOpened implements portal.LinkStore.
+func (s *Store) MarkOpened(ctx context.Context, biller, invitationID string, generation int, now time.Time) error {
+	inv, err := findInvitation(ctx, s.db.R, biller, invitationID)
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := s.lockCustomer(ctx, tx, biller, inv.CustomerID); err != nil {
+		return err
+	}
+	opened, err := one(ctx, tx, `
+		UPDATE invitations
+		SET opened_at = $1
+		WHERE biller_id = $2 AND id = $3 AND generation = $4 AND opened_at = 0`,
+		us(now), biller, invitationID, generation)
+	if err != nil {
+		return fmt.Errorf("mark opened: %w", err)
+	}
+	if !opened {
+		return nil
+	}
+	if inv, err = findInvitation(ctx, tx, biller, invitationID); err != nil || !inv.Live(now) {
+		return err
+	}
+	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationOpen); err != nil {
+		return err
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryOpened, Detail: "The link was opened. Some mail systems open links by themselves."}
+	if err := addHistory(ctx, tx, biller, inv.CustomerID, entry); err != nil {
+		return err
+	}
+	if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
+		return err
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// MailSource implements portal.MailStore.
+func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRef) (portal.MailSource, error) {
+	var src portal.MailSource
+	invitationID := ref.ID
+	if ref.Kind == portal.MailConfirmation {
+		row, err := findSignUp(ctx, s.db.R, biller, ref.ID)
+		if err != nil {
+			return portal.MailSource{}, err
+		}
+		src.SignUp = row.signUp()
+		invitationID = row.InvitationID
+	}
+	var err error
+	if src.Invitation, err = findInvitation(ctx, s.db.R, biller, invitationID); err != nil {
+		return portal.MailSource{}, err
+	}
+	customer, err := findCustomer(ctx, s.db.R, biller, src.Invitation.CustomerID)
+	if err != nil {
+		return portal.MailSource{}, err
+	}
+	src.Customer = customer.customer()
+	account, _, err := accountOf(ctx, s.db.R, biller, src.Invitation.EmailNorm, src.Invitation.CustomerID)
+	src.HasAccount = account != ""
+	return src, err
+}
+
+// MailSent implements portal.MailStore.
+func (s *Store) MailSent(ctx context.Context, biller string, ref portal.MailRef, now time.Time) error {
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistorySent, Detail: "The mail server accepted the invitation."}
+	if ref.Kind == portal.MailConfirmation {
+		entry.Detail = "The mail server accepted the confirmation."
+	}
+	return s.mailDone(ctx, biller, ref, entry, portal.InvitationMailSent)
+}
+
+// MailFailed implements portal.MailStore.
+func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRef, reason string, now time.Time) error {
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryFailed, Detail: "The invitation could not be sent. " + reason}
+	if ref.Kind == portal.MailConfirmation {
+		entry.Detail = "The confirmation could not be sent. " + reason
+	}
+	return s.mailDone(ctx, biller, ref, entry, portal.InvitationMailFail)
+}
+
+func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef, entry portal.HistoryEntry, e portal.InvitationEvent) error {
+	src, err := s.MailSource(ctx, biller, ref)
+	if apperr.Is(err, apperr.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := s.lockCustomer(ctx, tx, biller, src.Customer.ID); err != nil {
+		return err
+	}
+	first, err := addHistoryOnce(ctx, tx, biller, src.Customer.ID, ref.Key(), entry)
+	if err != nil || !first {
+		return err
+	}
+	switch ref.Kind {
+	case portal.MailInvitation:
+		err = moveMailed(ctx, tx, biller, ref, e)
+	case portal.MailConfirmation:
+		err = startCode(ctx, tx, biller, ref, e, entry.At)
+	}
+	if err != nil {
+		return err
+	}
+	if err := refreshStatus(ctx, tx, biller, src.Customer.ID, entry.At); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// moveMailed moves the invitation whose current generation was mailed.
+func moveMailed(ctx context.Context, tx *sqlx.Tx, biller string, ref portal.MailRef, e portal.InvitationEvent) error {
+	inv, err := findInvitation(ctx, tx, biller, ref.ID)
+	if err != nil || inv.Generation != ref.Generation || !inv.State.Open() {
+		return err
+	}
+	_, err = moveInvitation(ctx, tx, biller, inv, e)
+	return err
+}
+
+// startCode lets the ten minutes of a code begin when its mail went out.
+func startCode(ctx context.Context, tx *sqlx.Tx, biller string, ref portal.MailRef, e portal.InvitationEvent, now time.Time) error {
+	if e != portal.InvitationMailSent {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE signups
+		SET code_expires_at = $1
+		WHERE biller_id = $2 AND id = $3 AND seq = $4 AND step = 'confirm'`,
+		us(now.Add(portal.CodeLife)), biller, ref.ID, ref.Seq); err != nil {
+		return fmt.Errorf("start code: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// touchEvery is how fresh a session's last use is kept.
+const touchEvery = time.Minute
+
+// CreateSession implements portal.AccountStore.
+func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session) error {
+	return insertSession(ctx, s.db.W, biller, session)
+}
+
+func insertSession(ctx context.Context, q querier, biller string, session portal.Session) error {
+	_, err := q.ExecContext(ctx, `
+		INSERT INTO sessions (biller_id, token_hash, user_id, created_at, seen_at, expires_at, ip, agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		biller, session.TokenHash, session.UserID, us(session.CreatedAt), us(session.SeenAt),
+		us(session.ExpiresAt), session.IP, session.Agent)
+	if err != nil {
+		return fmt.Errorf("insert session: %w", err)
+	}
+	return nil
+}
+
+type sessionRow struct {
+	UserID    string `db:"user_id"`
+	Email     string `db:"email"`
+	SeenAt    when   `db:"seen_at"`
+	ExpiresAt when   `db:"expires_at"`
+	Accepted  bool   `db:"accepted"`
+}
+
+// Session implements portal.AccountStore.
+func (s *Store) Session(ctx context.Context, biller, tokenHash string, now time.Time) (portal.SessionView, error) {
+	row, err := findSession(ctx, s.db.R, biller, tokenHash, now)
+	if err != nil {
+		return portal.SessionView{}, err
+	}
+	if now.Sub(row.SeenAt.Time) >= touchEvery {
+		if _, err := s.db.W.ExecContext(ctx, `
+			UPDATE sessions
+			SET seen_at = $1
+			WHERE biller_id = $2 AND token_hash = $3`, us(now), biller, tokenHash); err != nil {
+			return portal.SessionView{}, fmt.Errorf("touch session: %w", err)
+		}
+	}
+	view := portal.SessionView{
+		UserID:           row.UserID,
+		Email:            row.Email,
+		ExpiresAt:        row.ExpiresAt.Time,
+		AgreementPending: !row.Accepted,
+	}
+	view.Grants, err = grants(ctx, s.db.R, biller, row.UserID)
+	return view, err
+}
+
+// findSession returns a session that is good at the time.
+func findSession(ctx context.Context, q querier, biller, tokenHash string, now time.Time) (sessionRow, error) {
+	var row sessionRow
+	found, err := get(ctx, q, &row, `
+		SELECT
+			s.user_id,
+			u.email,
+			s.seen_at,
+			s.expires_at,
+			EXISTS (
+				SELECT 1
+				FROM acceptances a
+				WHERE a.biller_id = $1 AND a.user_id = s.user_id AND a.version = (
+					SELECT g.version
+					FROM agreements g
+					WHERE g.biller_id = $1 AND g.effective_on <= $3
+					ORDER BY g.effective_on DESC, g.version DESC
+					LIMIT 1
+				)
+			) AS accepted
+		FROM sessions s
+		JOIN users u ON u.biller_id = s.biller_id AND u.id = s.user_id
+		JOIN billers b ON b.biller_id = s.biller_id
+		WHERE s.biller_id = $1 AND s.token_hash = $2
+			AND s.expires_at > $3 AND s.seen_at > $4
+			AND u.state = 'active' AND b.enabled`,
+		biller, tokenHash, us(now), us(now.Add(-portal.SessionIdle)))
+	if err != nil {
+		return sessionRow{}, fmt.Errorf("find session: %w", err)
+	}
+	if !found {
+		return sessionRow{}, portal.ErrSignedOut
+	}
+	return row, nil
+}
+
+// DeleteSession implements portal.AccountStore.
+func (s *Store) DeleteSession(ctx context.Context, biller, tokenHash string) error {
+	_, err := deleteSession(ctx, s.db.W, biller, tokenHash)
+	return err
+}
+
+func deleteSession(ctx context.Context, q querier, biller, tokenHash string) (deleted bool, err error) {
+	deleted, err = one(ctx, q, `
+		DELETE FROM sessions
+		WHERE biller_id = $1 AND token_hash = $2`, biller, tokenHash)
+	if err != nil {
+		return false, fmt.Errorf("delete session: %w", err)
+	}
+	return deleted, nil
+}

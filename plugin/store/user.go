@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+type userRow struct {
+	ID           string `db:"id"`
+	Email        string `db:"email"`
+	EmailNorm    string `db:"email_norm"`
+	PasswordHash string `db:"password_hash"`
+	State        string `db:"state"`
+	ConfirmedAt  when   `db:"confirmed_at"`
+	CreatedAt    when   `db:"created_at"`
+}
+
+// Account implements portal.AccountStore.
+func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.Time) (portal.Account, error) {
+	var user userRow
+	known, err := get(ctx, s.db.R, &user, `
+		SELECT
+			id,
+			email,
+			email_norm,
+			password_hash,
+			state,
+			confirmed_at,
+			created_at
+		FROM users
+		WHERE biller_id = $1 AND email_norm = $2`, biller, emailNorm)
+	if err != nil {
+		return portal.Account{}, fmt.Errorf("find user: %w", err)
+	}
+	row, pending, err := readSignUp(ctx, s.db.R, selectSignUp+`
+		AND email_norm = $2 AND step IN ('profile', 'confirm') AND expires_at > $3
+		ORDER BY created_at DESC, id DESC
+		LIMIT 1`, biller, emailNorm, us(now))
+	if err != nil {
+		return portal.Account{}, err
+	}
+	switch {
+	case known:
+		return portal.Account{User: &portal.User{
+			ID:           user.ID,
+			Email:        user.Email,
+			EmailNorm:    user.EmailNorm,
+			PasswordHash: user.PasswordHash,
+			State:        portal.UserState(user.State),
+			ConfirmedAt:  user.ConfirmedAt.Time,
+			CreatedAt:    user.CreatedAt.Time,
+		}}, nil
+	case pending:
+		su := row.signUp()
+		return portal.Account{SignUp: &su}, nil
+	}
+	return portal.Account{}, nil
+}
+
+func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
+	var rows []struct {
+		UserID   string `db:"user_id"`
+		Email    string `db:"email"`
+		State    string `db:"state"`
+		Grant    string `db:"grant_state"`
+		Since    when   `db:"since"`
+		LastSeen when   `db:"last_seen"`
+	}
+	err := selectAll(ctx, q, &rows, `
+		SELECT
+			g.user_id,
+			u.email,
+			u.state,
+			g.state AS grant_state,
+			g.created_at AS since,
+			(SELECT MAX(s.seen_at)
+				FROM sessions s
+				WHERE s.biller_id = $1 AND s.user_id = g.user_id) AS last_seen
+		FROM grants g
+		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
+		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state <> 'removed'
+		ORDER BY u.email_norm`, biller, customerID)
+	if err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	out := make([]portal.Person, len(rows))
+	for i, r := range rows {
+		out[i] = portal.Person{
+			UserID:     r.UserID,
+			Email:      r.Email,
+			State:      portal.UserState(r.State),
+			Grant:      portal.GrantState(r.Grant),
+			Since:      r.Since.Time,
+			LastSeenAt: r.LastSeen.Time,
+		}
+	}
+	return out, nil
+}
