@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/billing-addons/customer-portal/plugin/mail"
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/plugin/rpc"
+	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/jobs"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
+)
+
+// workers do the portal's jobs: mails, which must come back soon after a kill,
+// and the long reading of all customers, which must not be cut off.
+type workers struct{ mails, upkeep *jobs.Worker }
+
+// upkeepLease lets a million customers be read in one job.
+const upkeepLease = 20 * time.Minute
+
+func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catalogue.Catalogue, now clock) (*workers, error) {
+	renderer, err := mail.NewRenderer(texts)
+	if err != nil {
+		return nil, err
+	}
+	sender := &mail.Sender{Mails: service, Host: env.Host, Renderer: renderer, Now: now}
+	keeper := &rpc.Keeper{Service: service, Host: env.Host, Now: now}
+	mails, err := jobs.NewWorker(jobs.Config{
+		DB: db, Log: env.Log, Now: now, OnDead: sender.Failed,
+		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send},
+	})
+	if err != nil {
+		return nil, err
+	}
+	upkeep, err := jobs.NewWorker(jobs.Config{
+		DB: db, Log: env.Log, Now: now, Concurrency: 2, Lease: upkeepLease,
+		Handlers: map[string]jobs.Handler{portal.JobSync: keeper.Sync, portal.JobRefresh: keeper.Refresh},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &workers{mails: mails, upkeep: upkeep}, nil
+}
+
+// wake tells the workers of jobs that a commit has added.
+func (w *workers) wake(biller string) {
+	w.mails.Wake(biller)
+	w.upkeep.Wake(biller)
+}
+
+func (w *workers) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.mails.Run(ctx) })
+	g.Go(func() error { return w.upkeep.Run(ctx) })
+	return g.Wait()
+}
