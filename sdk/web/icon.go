@@ -11,7 +11,7 @@ import (
 // "flip" for an arrow that turns in right-to-left text. An unknown name is an
 // error, so that a page with a misspelt icon fails at start.
 func Icon(name string, class ...string) (template.HTML, error) {
-	d := drawing(name)
+	d := drawings[name]
 	if d == "" {
 		return "", fmt.Errorf("no icon %q", name)
 	}
@@ -20,4 +20,4 @@ func Icon(name string, class ...string) (template.HTML, error) {
 }
 
 // HasIcon reports whether Icon knows the name.
-func HasIcon(name string) bool { return drawing(name) != "" }
+func HasIcon(name string) bool { return drawings[name] != "" }
