@@ -1,0 +1,89 @@
+package password
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/trustelem/zxcvbn"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// Lengths of a password, in characters.
+const (
+	MinLength = 12
+	MaxLength = 128
+)
+
+// weakInput bounds what the strength estimate looks at: its time grows much
+// faster than its input.
+const weakInput = 64
+
+// Check returns an Invalid error on the field "password" that says what to do,
+// or nil for a password that may be chosen. Any characters are fine; nothing is
+// cut off.
+func (h *Hasher) Check(password, email, billerName string) error {
+	switch n := utf8.RuneCountInString(password); {
+	case !utf8.ValidString(password):
+		return refuse("This password has characters we cannot read. Type it again.")
+	case n < MinLength:
+		return refuse("Use at least 12 characters. A few words in a row are easy to remember.")
+	case n > MaxLength:
+		return refuse("Use at most 128 characters.")
+	case h.isEmail(password, email):
+		return refuse("Choose a password that is not your email address.")
+	case h.onlyNames(password, append([]string{billerName}, h.product...)):
+		return refuse("Choose a password that is more than the name of the company or of this portal.")
+	case h.breach != nil && h.breach.Breached(password):
+		return refuse("This password is on lists that attackers try first. Choose another.")
+	case weak(password, email, billerName):
+		return refuse("This password is easy to guess. Make it longer, or use a few words that do not belong together.")
+	}
+	return nil
+}
+
+func refuse(message string) error { return apperr.Field("password", message) }
+
+// isEmail tells whether the password is the address, or its part before the @ repeated.
+func (h *Hasher) isEmail(password, email string) bool {
+	p := letters(password)
+	local, _, _ := strings.Cut(email, "@")
+	return p == letters(email) || repeats(p, letters(local))
+}
+
+// onlyNames tells whether nothing but digits and signs is left of the password
+// once the names are taken out.
+func (h *Hasher) onlyNames(password string, names []string) bool {
+	rest := letters(password)
+	for _, name := range names {
+		if n := letters(name); n != "" {
+			rest = strings.ReplaceAll(rest, n, "")
+		}
+	}
+	return rest != letters(password) && strings.TrimFunc(rest, unicode.IsNumber) == ""
+}
+
+// letters is the text in lower case without anything but letters and numbers.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}
+
+func repeats(s, part string) bool {
+	return part != "" && strings.ReplaceAll(s, part, "") == ""
+}
+
+func weak(password, email, billerName string) bool {
+	if runes := []rune(password); len(runes) > weakInput {
+		password = string(runes[:weakInput])
+	}
+	known := append(strings.FieldsFunc(email+" "+billerName, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	}), email, billerName)
+	return zxcvbn.PasswordStrength(password, known).Score < 2
+}
