@@ -1,0 +1,198 @@
+package services
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/email"
+)
+
+const (
+	// mailLease is longer than any Mailer.Send, so that of two processes with
+	// one key only one sends.
+	mailLease = 2 * time.Minute
+	// recordTime bounds writing down what became of a mail.
+	recordTime = 15 * time.Second
+)
+
+var kindPattern = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}$`)
+
+type mails struct{ bound }
+
+var _ sdk.Mail = mails{}
+
+// Send implements sdk.Mail: it claims the key, sends, and records the result.
+// Whoever dies between sending and recording leaves a claim that ends by
+// itself; the next try makes at most one duplicate, with the same Message-ID.
+//
+// A mail goes to the address in the record of the customer it names. Without a
+// customer only the kinds "confirmation" and "security" may be sent: to an
+// address somebody is signing up with, or to that of a sign-in, which the
+// biller may know nothing of.
+func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error) {
+	if err := m.allow(sendMail); err != nil {
+		return sdk.MailResult{}, err
+	}
+	if err := m.check(ctx, msg); err != nil {
+		return sdk.MailResult{}, err
+	}
+	biller, err := m.biller(ctx)
+	if err != nil {
+		return sdk.MailResult{}, err
+	}
+	g := m.grant
+	entry, err := m.cfg.Store.ReserveMail(ctx, addon.MailEntry{
+		BillerID:   g.BillerID,
+		AddonID:    g.AddonID,
+		Key:        msg.Key,
+		Kind:       msg.Kind,
+		CustomerID: msg.CustomerID,
+		ToHash:     m.hash(msg.To),
+		MessageID:  m.cfg.Mailer.MessageID(g.BillerID, g.AddonID, msg.Key),
+	}, m.cfg.Caps, mailLease)
+	if err != nil {
+		return sdk.MailResult{}, err
+	}
+	switch entry.State {
+	case addon.MailAccepted:
+		return result(entry.MessageID, addon.Receipt{AcceptedAt: entry.AcceptedAt, Response: entry.Response}, true), nil
+	case addon.MailFailed:
+		return sdk.MailResult{}, apperr.Errorf(apperr.Invalid, "%s", entry.Response)
+	case addon.MailReserved:
+	}
+	receipt, err := m.cfg.Mailer.Send(ctx, m.compose(msg, biller, entry.MessageID))
+	m.record(ctx, msg.Key, receipt, err)
+	if err != nil {
+		return sdk.MailResult{}, err
+	}
+	return result(entry.MessageID, receipt, false), nil
+}
+
+func result(messageID string, r addon.Receipt, repeated bool) sdk.MailResult {
+	return sdk.MailResult{MessageID: messageID, AcceptedAt: r.AcceptedAt, Response: r.Response, Repeated: repeated}
+}
+
+// check refuses what the add-on may not send, before anything is kept.
+func (m mails) check(ctx context.Context, msg sdk.Message) error {
+	if msg.Key == "" || len(msg.Key) > 200 {
+		return apperr.Errorf(apperr.Invalid, "A mail's key must have 1 to 200 characters.")
+	}
+	if !kindPattern.MatchString(msg.Kind) {
+		return apperr.Errorf(apperr.Invalid, "A mail's kind must be a short word such as invitation.")
+	}
+	to, err := email.Normalize(msg.To)
+	if err != nil {
+		return err
+	}
+	if msg.CustomerID == "" {
+		if msg.Kind != "confirmation" && msg.Kind != "security" {
+			return apperr.Errorf(apperr.PermissionDenied, "A mail of this kind must name its customer.")
+		}
+		return nil
+	}
+	customer, err := m.cfg.Platform.Customer(ctx, m.grant.BillerID, msg.CustomerID)
+	if err != nil {
+		return err
+	}
+	if theirs, err := email.Normalize(customer.Email); err != nil || theirs != to {
+		return apperr.Errorf(apperr.PermissionDenied, "The address is not the one in the customer's record.")
+	}
+	return nil
+}
+
+// hash lets a repeated key be compared with the first, without keeping the
+// address.
+func (m mails) hash(to string) string {
+	normal, err := email.Normalize(to)
+	if err != nil {
+		normal = to
+	}
+	mac := hmac.New(sha256.New, m.cfg.Key)
+	mac.Write([]byte("mail-recipient\x00" + m.grant.BillerID + "\x00" + normal))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (m mails) compose(msg sdk.Message, biller sdk.Biller, messageID string) addon.Mail {
+	replyTo, err := deliverable(biller.Email)
+	if err != nil {
+		replyTo = "" // the biller's own slip must not keep its customers from their mail
+	}
+	to, err := deliverable(msg.To)
+	if err != nil {
+		to = msg.To // the mailer refuses it
+	}
+	return addon.Mail{
+		MessageID: messageID,
+		FromName:  biller.Name,
+		ReplyTo:   replyTo,
+		To:        to,
+		Subject:   msg.Subject,
+		Text:      msg.Text,
+		HTML:      msg.HTML,
+		Footer:    m.footer(biller),
+	}
+}
+
+// deliverable returns the address as it goes to a mail server: as typed, but
+// for a domain in another script, which goes in its ASCII form.
+func deliverable(address string) (string, error) {
+	normal, err := email.Normalize(address)
+	if err != nil {
+		return "", err
+	}
+	address = strings.TrimSpace(address)
+	local, domain := address[:strings.LastIndexByte(address, '@')], address[strings.LastIndexByte(address, '@'):]
+	ascii := normal[strings.LastIndexByte(normal, '@'):]
+	if strings.EqualFold(domain, ascii) {
+		return address, nil
+	}
+	return local + ascii, nil
+}
+
+// footer says who sends, as the law of many places wants it: name and postal
+// address of the business.
+func (m mails) footer(b sdk.Biller) []string {
+	a := b.Address
+	line := []string{b.Name}
+	for _, part := range []string{a.Street, a.City, strings.TrimSpace(a.State + " " + a.Zip), a.Country} {
+		if part != "" {
+			line = append(line, part)
+		}
+	}
+	lines := []string{strings.Join(line, ", ")}
+	if m.cfg.PlatformName != "" {
+		lines = append(lines, "Sent by "+m.cfg.PlatformName+" for "+b.Name+".")
+	}
+	return lines
+}
+
+// record keeps what became of the mail, even if the caller has gone. A failure
+// to record is logged only: the mail is out, and that is what the caller must
+// learn.
+func (m mails) record(ctx context.Context, key string, receipt addon.Receipt, sendErr error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	g, s := m.grant, m.cfg.Store
+	var err error
+	switch {
+	case sendErr == nil:
+		err = s.AcceptMail(ctx, g.BillerID, g.AddonID, key, receipt)
+	case apperr.Is(sendErr, apperr.Invalid):
+		err = s.FailMail(ctx, g.BillerID, g.AddonID, key, apperr.MessageOf(sendErr))
+	default:
+		err = s.ReleaseMail(ctx, g.BillerID, g.AddonID, key, apperr.MessageOf(sendErr))
+	}
+	if err != nil {
+		m.cfg.Log.ErrorContext(ctx, "mail result not recorded", "biller", g.BillerID, "addon", g.AddonID,
+			"key", key, "request", cmp.Or(g.RequestID, "job"), "error", err.Error())
+	}
+}

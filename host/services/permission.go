@@ -1,0 +1,55 @@
+package services
+
+import (
+	"slices"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// method is one call an add-on can make.
+type method int
+
+const (
+	getCustomer method = iota
+	findCustomers
+	listCustomers
+	getInvoice
+	listInvoices
+	sendMail
+	getBiller
+	writeAudit
+)
+
+// rule says what a method needs.
+type rule struct {
+	permission string
+	// public tells whether the method may be called while a public request is
+	// answered.
+	public bool
+}
+
+// rules is the one table of who may call what.
+func rules() map[method]rule {
+	return map[method]rule{
+		getCustomer:   {"customers:read", true},
+		findCustomers: {"customers:read", true},
+		listCustomers: {"customers:read", false},
+		getInvoice:    {"invoices:read", true},
+		listInvoices:  {"invoices:read", true},
+		sendMail:      {"mail:send", true},
+		getBiller:     {"billers:read", true},
+		writeAudit:    {"audit:write", true},
+	}
+}
+
+// allow returns PermissionDenied unless the token may call the method.
+func (b bound) allow(m method) error {
+	r := rules()[m]
+	if r.permission == "" || !slices.Contains(b.grant.Permissions, r.permission) {
+		return apperr.Errorf(apperr.PermissionDenied, "The add-on was not given the permission %s.", r.permission)
+	}
+	if b.grant.Public && !r.public {
+		return apperr.Errorf(apperr.PermissionDenied, "This is not possible while a public page is answered.")
+	}
+	return nil
+}

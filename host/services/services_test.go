@@ -1,0 +1,476 @@
+package services_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/services"
+	"github.com/billing-addons/customer-portal/host/store"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+var _ wire.Services = (*services.AddonServices)(nil)
+
+const (
+	biller = "b1"
+	other  = "b2"
+	portal = "customer-portal"
+)
+
+// platform is a fake whose books hold one customer per biller; it fails the
+// test when it is asked about nobody's books.
+type platform struct {
+	services.Platform
+	audits []addon.AuditRecord
+	list   func(q sdk.CustomerQuery) (sdk.CustomerPage, error)
+}
+
+func (p *platform) Customer(_ context.Context, b, id string) (sdk.Customer, error) {
+	if id != "c-"+b {
+		return sdk.Customer{}, apperr.Errorf(apperr.NotFound, "There is no such customer.")
+	}
+	return sdk.Customer{ID: id, Name: b, Email: "Jo@" + b + ".example"}, nil
+}
+
+func (p *platform) CustomersByEmail(_ context.Context, b, address string) ([]sdk.Customer, error) {
+	if address == "jo@"+b+".example" {
+		return []sdk.Customer{{ID: "c-" + b}}, nil
+	}
+	return nil, nil
+}
+
+func (p *platform) ListCustomers(_ context.Context, _ string, q sdk.CustomerQuery) (sdk.CustomerPage, error) {
+	return p.list(q)
+}
+
+func (p *platform) Invoice(_ context.Context, b, id string) (sdk.Invoice, error) {
+	return sdk.Invoice{ID: id, CustomerID: "c-" + b}, nil
+}
+
+func (p *platform) ListInvoices(_ context.Context, b string, q sdk.InvoiceQuery) (sdk.InvoicePage, error) {
+	return sdk.InvoicePage{Invoices: make([]sdk.Invoice, q.Limit)}, nil
+}
+
+func (p *platform) Biller(_ context.Context, b string) (sdk.Biller, error) {
+	return sdk.Biller{
+		ID: b, Slug: "slug-" + b, Name: "Northwind", Email: "office@northwind.example", CustomerPath: "/admin/customers/{id}",
+		Address: sdk.Address{Street: "1 Main St", City: "Clearwater", State: "FL", Zip: "33755"},
+	}, nil
+}
+
+func (p *platform) RecordAudit(_ context.Context, b string, r addon.AuditRecord) error {
+	r.Object = b + ":" + r.Object
+	p.audits = append(p.audits, r)
+	return nil
+}
+
+type mailer struct {
+	mu   sync.Mutex
+	sent []addon.Mail
+	send func(n int) error
+}
+
+func (m *mailer) Send(_ context.Context, mail addon.Mail) (addon.Receipt, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sent = append(m.sent, mail)
+	if m.send != nil {
+		if err := m.send(len(m.sent)); err != nil {
+			return addon.Receipt{}, err
+		}
+	}
+	return addon.Receipt{AcceptedAt: time.Unix(1, 0).UTC(), Response: "250 ok"}, nil
+}
+
+func (m *mailer) MessageID(biller, addonID, key string) string { return biller + "." + key + "@x" }
+
+// world is services on fakes and a real store.
+type world struct {
+	*services.Services
+	platform *platform
+	mailer   *mailer
+	now      atomic.Int64
+}
+
+func (w *world) clock() time.Time { return time.Unix(w.now.Load(), 0).UTC() }
+
+func mustWorld(tb testing.TB) *world {
+	tb.Helper()
+	set, err := store.Migrations()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := &world{platform: &platform{}, mailer: &mailer{}}
+	w.now.Store(1_800_000_000)
+	s := store.New(dbtest.MustOpen(tb, dbtest.SQLite(tb, set)), w.clock)
+	for _, b := range []string{biller, other} {
+		if _, err := s.Install(tb.Context(), addon.Installation{BillerID: b, AddonID: portal}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	w.Services = services.New(services.Config{
+		Platform: w.platform, Store: s, Mailer: w.mailer,
+		PortalURL:    func(b sdk.Biller, id string) string { return "https://pay.example.com/" + id + "/" + b.Slug },
+		PlatformName: "Billhost", Key: make([]byte, 32), Log: slog.New(slog.DiscardHandler),
+		Caps: addon.MailCaps{Hour: 3, Day: 10}, Now: w.clock,
+	})
+	return w
+}
+
+func all() []string {
+	return []string{"customers:read", "invoices:read", "mail:send", "billers:read", "audit:write"}
+}
+
+func mustHost(tb testing.TB, w *world, g services.Grant) sdk.Host {
+	tb.Helper()
+	if g.AddonID == "" {
+		g.AddonID = portal
+	}
+	h, err := w.Addon(portal).For(tb.Context(), w.IssueRequest(g))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func wantCode(tb testing.TB, what string, err error, code apperr.Code) {
+	tb.Helper()
+	if got := apperr.CodeOf(err); got != code {
+		tb.Errorf("%s: %v, want code %q", what, err, code)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	check := func(token string) error { _, err := w.Addon(portal).For(t.Context(), token); return err }
+	request := w.IssueRequest(services.Grant{BillerID: biller, AddonID: portal})
+	job := w.IssueInstallation(addon.Installation{BillerID: biller, AddonID: portal})
+	if len(request) != 43 || request == job {
+		t.Errorf("tokens %q, %q", request, job)
+	}
+	wantCode(t, "request token", check(request), "")
+	wantCode(t, "credential", check(job), "")
+	wantCode(t, "garbage", check("x"), apperr.Unauthenticated)
+	wantCode(t, "empty", check(""), apperr.Unauthenticated)
+	_, err := w.Addon("hello").For(t.Context(), request)
+	wantCode(t, "another add-on's", err, apperr.Unauthenticated)
+
+	short := w.IssueRequest(services.Grant{BillerID: biller, AddonID: portal, Expires: w.clock().Add(time.Second)})
+	w.now.Add(1)
+	wantCode(t, "after its deadline", check(short), apperr.Unauthenticated)
+	w.now.Add(3600)
+	wantCode(t, "forgotten request token", check(request), apperr.Unauthenticated)
+	wantCode(t, "credential later", check(job), "")
+	w.Revoke(job)
+	w.Revoke("unknown")
+	wantCode(t, "revoked", check(job), apperr.Unauthenticated)
+}
+
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	w.platform.list = func(sdk.CustomerQuery) (sdk.CustomerPage, error) { return sdk.CustomerPage{}, nil }
+	ctx := t.Context()
+	calls := []struct {
+		name, permission string
+		public           bool
+		call             func(h sdk.Host) error
+	}{
+		{"Customer", "customers:read", true, func(h sdk.Host) error { _, err := h.Customers.Customer(ctx, "c-b1"); return err }},
+		{"CustomersByEmail", "customers:read", true, func(h sdk.Host) error { _, err := h.Customers.CustomersByEmail(ctx, "a@b.example"); return err }},
+		{"ListCustomers", "customers:read", false, func(h sdk.Host) error { _, err := h.Customers.ListCustomers(ctx, sdk.CustomerQuery{}); return err }},
+		{"Invoice", "invoices:read", true, func(h sdk.Host) error { _, err := h.Invoices.Invoice(ctx, "i"); return err }},
+		{"ListInvoices", "invoices:read", true, func(h sdk.Host) error { _, err := h.Invoices.ListInvoices(ctx, sdk.InvoiceQuery{}); return err }},
+		{"Send", "mail:send", true, func(h sdk.Host) error { _, err := h.Mail.Send(ctx, message("p")); return err }},
+		{"Biller", "billers:read", true, func(h sdk.Host) error { _, err := h.Billers.Biller(ctx); return err }},
+		{"Write", "audit:write", true, func(h sdk.Host) error { return h.Audit.Write(ctx, sdk.AuditEvent{Action: "a.b"}) }},
+	}
+	for _, c := range calls {
+		t.Run(c.name, func(t *testing.T) {
+			only := []string{c.permission}
+			rest := slices.DeleteFunc(all(), func(p string) bool { return p == c.permission })
+			wantCode(t, "with it", c.call(mustHost(t, w, services.Grant{BillerID: biller, Permissions: only})), "")
+			wantCode(t, "with all others", c.call(mustHost(t, w, services.Grant{BillerID: biller, Permissions: rest})), apperr.PermissionDenied)
+			wantCode(t, "with none", c.call(mustHost(t, w, services.Grant{BillerID: biller})), apperr.PermissionDenied)
+			code := apperr.PermissionDenied
+			if c.public {
+				code = ""
+			}
+			wantCode(t, "in public", c.call(mustHost(t, w, services.Grant{BillerID: biller, Permissions: only, Public: true})), code)
+		})
+	}
+}
+
+func TestBillerComesFromTheToken(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	ctx := t.Context()
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	_, err := h.Customers.Customer(ctx, "c-"+other)
+	wantCode(t, "another biller's customer", err, apperr.NotFound)
+	found, err := h.Customers.CustomersByEmail(ctx, " JO@B2.example")
+	if err != nil || len(found) != 0 {
+		t.Errorf("another biller's by email = %v, %v", found, err)
+	}
+	found, err = h.Customers.CustomersByEmail(ctx, " JO@B1.example")
+	if err != nil || len(found) != 1 {
+		t.Errorf("by email = %v, %v", found, err)
+	}
+	b, err := h.Billers.Biller(ctx)
+	if err != nil || b.ID != biller || b.PortalURL != "https://pay.example.com/customer-portal/slug-b1" || b.CustomerPath == "" {
+		t.Errorf("Biller = %+v, %v", b, err)
+	}
+	m := message("k")
+	m.CustomerID, m.To = "c-"+other, "jo@b2.example"
+	_, err = h.Mail.Send(ctx, m)
+	wantCode(t, "mail to another biller's customer", err, apperr.NotFound)
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	ctx := t.Context()
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	var asked int
+	w.platform.list = func(q sdk.CustomerQuery) (sdk.CustomerPage, error) { asked = q.Limit; return sdk.CustomerPage{}, nil }
+	for limit, want := range map[int]int{0: 100, 1: 1, 1000: 1000} {
+		if _, err := h.Customers.ListCustomers(ctx, sdk.CustomerQuery{Limit: limit}); err != nil || asked != want {
+			t.Errorf("limit %d became %d, %v", limit, asked, err)
+		}
+	}
+	for _, limit := range []int{-1, 1001} {
+		_, err := h.Customers.ListCustomers(ctx, sdk.CustomerQuery{Limit: limit})
+		wantCode(t, "limit", err, apperr.Invalid)
+	}
+	_, err := h.Invoices.ListInvoices(ctx, sdk.InvoiceQuery{Limit: 201})
+	wantCode(t, "invoice limit", err, apperr.Invalid)
+	_, err = h.Customers.CustomersByEmail(ctx, "no address")
+	wantCode(t, "no address", err, apperr.Invalid)
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{
+		BillerID: biller, Permissions: all(), Viewer: sdk.Viewer{StaffID: "s1"},
+		RequestID: "r1", RemoteIP: netip.MustParseAddr("192.0.2.7"),
+	})
+	err := h.Audit.Write(t.Context(), sdk.AuditEvent{
+		Action: "invitation.sent", Object: "i1", CustomerID: "c1", PortalUser: "u1", Detail: map[string]string{"a": "b"},
+	})
+	want := []addon.AuditRecord{{
+		At: w.clock(), AddonID: portal, StaffID: "s1", PortalUserClaim: "u1", Action: "invitation.sent", Object: "b1:i1",
+		CustomerID: "c1", RequestID: "r1", RemoteIP: "192.0.2.7", Detail: map[string]string{"a": "b"},
+	}}
+	if diff := cmp.Diff(want, w.platform.audits); err != nil || diff != "" {
+		t.Errorf("audit %v (-want +got):\n%s", err, diff)
+	}
+	for _, action := range []string{"", "sent", "Invitation.Sent", "a.b\n"} {
+		wantCode(t, action, h.Audit.Write(t.Context(), sdk.AuditEvent{Action: action}), apperr.Invalid)
+	}
+}
+
+func message(key string) sdk.Message {
+	return sdk.Message{
+		Key: key, To: "jo@B1.example", CustomerID: "c-b1", Kind: "invitation",
+		Subject: "Welcome", Text: "Hello", HTML: "<p>Hello",
+	}
+}
+
+func TestMailIsComposed(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	got, err := h.Mail.Send(t.Context(), message("k"))
+	wantResult := sdk.MailResult{MessageID: "b1.k@x", AcceptedAt: time.Unix(1, 0).UTC(), Response: "250 ok"}
+	if diff := cmp.Diff(wantResult, got); err != nil || diff != "" {
+		t.Errorf("result %v (-want +got):\n%s", err, diff)
+	}
+	want := addon.Mail{
+		MessageID: "b1.k@x", FromName: "Northwind", ReplyTo: "office@northwind.example", To: "jo@B1.example",
+		Subject: "Welcome", Text: "Hello", HTML: "<p>Hello",
+		Footer: []string{"Northwind, 1 Main St, Clearwater, FL 33755", "Sent by Billhost for Northwind."},
+	}
+	if diff := cmp.Diff(want, w.mailer.sent[0]); diff != "" {
+		t.Errorf("mail (-want +got):\n%s", diff)
+	}
+}
+
+func TestMailRecipients(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		edit func(*sdk.Message)
+		code apperr.Code
+	}{
+		{"the customer's address", func(*sdk.Message) {}, ""},
+		{"another address", func(m *sdk.Message) { m.To = "x@evil.example" }, apperr.PermissionDenied},
+		{"unknown customer", func(m *sdk.Message) { m.CustomerID = "nobody" }, apperr.NotFound},
+		{"confirmation of a pending address", func(m *sdk.Message) { m.CustomerID, m.Kind, m.To = "", "confirmation", "new@x.example" }, ""},
+		{"security notice to a sign-in", func(m *sdk.Message) { m.CustomerID, m.Kind, m.To = "", "security", "new@x.example" }, ""},
+		{"another kind to nobody's address", func(m *sdk.Message) { m.CustomerID = "" }, apperr.PermissionDenied},
+		{"confirmation that names a customer", func(m *sdk.Message) { m.Kind, m.To = "confirmation", "new@x.example" }, apperr.PermissionDenied},
+		{"no address", func(m *sdk.Message) { m.To = "jo" }, apperr.Invalid},
+		{"no key", func(m *sdk.Message) { m.Key = "" }, apperr.Invalid},
+		{"no kind", func(m *sdk.Message) { m.Kind = "" }, apperr.Invalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := mustWorld(t)
+			h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all(), Public: true})
+			m := message("k")
+			tt.edit(&m)
+			_, err := h.Mail.Send(t.Context(), m)
+			wantCode(t, "Send", err, tt.code)
+			if n := len(w.mailer.sent); (n == 1) != (tt.code == "") {
+				t.Errorf("%d mails sent", n)
+			}
+		})
+	}
+}
+
+func TestMailKeys(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	ctx := t.Context()
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	w.mailer.send = func(n int) error {
+		if n == 1 {
+			return apperr.Errorf(apperr.Unavailable, "451 later")
+		}
+		return nil
+	}
+	_, err := h.Mail.Send(ctx, message("k"))
+	wantCode(t, "first try", err, apperr.Unavailable)
+	first, err := h.Mail.Send(ctx, message("k"))
+	if err != nil || first.Repeated {
+		t.Errorf("second try = %+v, %v", first, err)
+	}
+	again, err := h.Mail.Send(ctx, message("k"))
+	first.Repeated = true
+	if diff := cmp.Diff(first, again); err != nil || diff != "" {
+		t.Errorf("repeated %v (-want +got):\n%s", err, diff)
+	}
+	if n := len(w.mailer.sent); n != 2 || w.mailer.sent[0].MessageID != w.mailer.sent[1].MessageID {
+		t.Errorf("%d tries, want 2 with one Message-ID", n)
+	}
+	theirs := mustHost(t, w, services.Grant{BillerID: other, Permissions: all()})
+	m := message("k")
+	m.To, m.CustomerID = "jo@b2.example", "c-b2"
+	if got, err := theirs.Mail.Send(ctx, m); err != nil || got.Repeated {
+		t.Errorf("the other biller's key = %+v, %v", got, err)
+	}
+}
+
+func TestMailRefusedForGoodIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	w.mailer.send = func(int) error {
+		return apperr.Errorf(apperr.Invalid, "The mail server refused the mail: 550 no such user")
+	}
+	for range 2 {
+		_, err := h.Mail.Send(t.Context(), message("k"))
+		wantCode(t, "Send", err, apperr.Invalid)
+		if got := apperr.MessageOf(err); got != "The mail server refused the mail: 550 no such user" {
+			t.Errorf("message = %q", got)
+		}
+	}
+	if n := len(w.mailer.sent); n != 1 {
+		t.Errorf("%d tries, want 1", n)
+	}
+}
+
+func TestMailCaps(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	for _, key := range []string{"1", "2", "3"} {
+		if _, err := h.Mail.Send(t.Context(), message(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := h.Mail.Send(t.Context(), message("4"))
+	wantCode(t, "over the cap", err, apperr.TooManyRequests)
+}
+
+func TestMailResultIsRecordedWithoutItsCaller(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.mailer.send = func(int) error { cancel(); return nil }
+	if _, err := h.Mail.Send(ctx, message("k")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := h.Mail.Send(t.Context(), message("k"))
+	if err != nil || !got.Repeated {
+		t.Errorf("Send = %+v, %v, want the first result", got, err)
+	}
+}
+
+func TestMailHasOneWinner(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if _, err := h.Mail.Send(t.Context(), message("k")); err != nil && !apperr.Is(err, apperr.Unavailable) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(w.mailer.sent); n != 1 {
+		t.Errorf("%d mails, want 1", n)
+	}
+}
+
+// lossyStore forgets that a mail was accepted.
+type lossyStore struct{ services.Store }
+
+func (lossyStore) AcceptMail(context.Context, string, string, string, addon.Receipt) error {
+	return errors.New("database is gone")
+}
+
+func (lossyStore) ReserveMail(_ context.Context, e addon.MailEntry, _ addon.MailCaps, _ time.Duration) (addon.MailEntry, error) {
+	e.State = addon.MailReserved
+	return e, nil
+}
+
+func TestMailThatCannotBeRecordedCountsAsSent(t *testing.T) {
+	t.Parallel()
+	m := &mailer{}
+	s := services.New(services.Config{
+		Platform: &platform{}, Store: lossyStore{}, Mailer: m, Log: slog.New(slog.DiscardHandler),
+		PortalURL: func(sdk.Biller, string) string { return "" },
+	})
+	h, err := s.Addon(portal).For(t.Context(), s.IssueRequest(services.Grant{BillerID: biller, AddonID: portal, Permissions: all()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := h.Mail.Send(t.Context(), message("k")); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(m.sent) != 2 || m.sent[0].MessageID != m.sent[1].MessageID {
+		t.Errorf("mails = %+v, want two with one Message-ID", m.sent)
+	}
+}
