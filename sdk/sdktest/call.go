@@ -78,7 +78,9 @@ func (i *Instance) Purge(ctx context.Context, biller string) error {
 }
 
 // Invite returns the add-on's Inviter for the call.
-func (i *Instance) Invite(call sdk.Call) sdk.Inviter { return i.Client.Invite(call, i.Host.Token(call)) }
+func (i *Instance) Invite(call sdk.Call) sdk.Inviter {
+	return i.Client.Invite(call, i.Host.Token(call))
+}
 
 // SignUp returns the add-on's SignUp for the call.
 func (i *Instance) SignUp(call sdk.Call) sdk.SignUp { return i.Client.SignUp(call, i.Host.Token(call)) }
