@@ -29,7 +29,7 @@ func TestTabInvitesAndTells(t *testing.T) {
 		}
 		r.mail("invitation", elena, 1)
 		r.eventually("status Sent", func() bool { return r.status("c1") == "Sent" })
-		p = tab.open("/customer?customer=c1&notice=sent").wants(200, "Sent", "is on its way", "1 (at most 5 a day)", "Why is it stuck?", "spam", "By Dana Whitfield", "Invitation sent")
+		p = tab.open("/customer?customer=c1&notice=sent").wants(200, "Sent", "is on its way", "1 (at most 5 a day)", "Why is it stuck?", "spam", "By Dana Whitfield", "Mail sent")
 		p = staff.press(p, "Send Invitation").wants(303)
 		if !strings.Contains(p.location, "error=too_many_requests") {
 			t.Fatalf("leads to %q", p.location)

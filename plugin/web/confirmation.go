@@ -124,7 +124,7 @@ func (v *visit) confirmationOutcome(status int, view portal.ConfirmationView, f 
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "hourglass", Heading: heading, Lead: v.Rich("message.gone.lead"),
-		Actions: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
 	})
 }
 

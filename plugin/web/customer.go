@@ -91,11 +91,11 @@ func (v *visit) history(entries []portal.HistoryEntry) []historyLine {
 	for _, e := range entries {
 		icon, tone := historyMark(e.Kind)
 		detail := e.Detail
+		if e.By != "" && detail != "" {
+			detail = strings.TrimRight(detail, ". ") + ". "
+		}
 		if e.By != "" {
-			detail = strings.TrimSpace(strings.TrimRight(detail, ". ") + " " + v.T("history.by", "Name", e.By))
-			if e.Detail != "" {
-				detail = strings.TrimRight(e.Detail, ". ") + ". " + v.T("history.by", "Name", e.By)
-			}
+			detail += v.T("history.by", "Name", e.By)
 		}
 		out = append(out, historyLine{icon, tone, v.T("history." + string(e.Kind)), v.DateTime(e.At), detail})
 	}
@@ -124,7 +124,11 @@ func (v *visit) stuck(view portal.CustomerView) *notice {
 func (v *visit) customerNotice(view portal.CustomerView) *notice {
 	q := v.r.URL.Query()
 	if q.Get("notice") == "sent" {
-		return &notice{Tone: "good", Icon: "check", Text: v.T("customer.notice.sent", "Email", view.Customer.Email)}
+		key := "customer.notice.sent"
+		if view.Invitation != nil && view.Invitation.Generation > 1 {
+			key = "customer.notice.resent"
+		}
+		return &notice{Tone: "good", Icon: "check", Text: v.T(key, "Email", view.Customer.Email)}
 	}
 	switch apperr.Code(q.Get("error")) {
 	case "":

@@ -85,7 +85,11 @@ type dueGroup struct{ Tone, Icon, Name, Detail, Amount string }
 func (d due) groups(t catalogue.Text) []dueGroup {
 	var out []dueGroup
 	if b := d.overdue; b.count > 0 {
-		detail := t.N("home.group.late.days", b.late, "Invoices", t.N("home.invoices", b.count))
+		key := "home.group.late.days"
+		if b.count == 1 {
+			key = "home.group.late.one"
+		}
+		detail := t.N(key, b.late, "Invoices", t.N("home.invoices", b.count))
 		out = append(out, dueGroup{"bad", "warning", t.T("home.group.overdue"), detail, b.sum.text(t)})
 	}
 	if b := d.soon; b.count > 0 {

@@ -70,7 +70,7 @@ func (s *Web) home(v *visit) error {
 	if p.Profile.CustomerID == "" && len(offers) == 0 {
 		return v.message(http.StatusForbidden, messagePage{
 			Icon: "lock", Heading: v.T("message.noaccess.title"), Lead: v.ask("message.noaccess"),
-			Actions: []action{{Label: v.T("menu.signout"), Href: v.Path("/sign-out"), Post: true}},
+			Does: &action{Label: v.T("menu.signout"), Href: v.Path("/sign-out")},
 		})
 	}
 	if p.Profile.CustomerID != "" {

@@ -22,32 +22,32 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 		return messagePage{Icon: "mail", Heading: v.T("message.newlink.title"), Lead: v.Rich("message.newlink.lead"), MaskedEmail: link.MaskedEmail}
 	}
 	here := v.Path("/welcome/" + url.PathEscape(v.r.PathValue("token")))
-	again := action{Label: v.T("expired.again"), Href: here + "/new-link", Post: true}
+	again := &action{Label: v.T("expired.again"), Href: here + "/new-link"}
 	note := v.Rich("expired.note", "Link", v.Link(v.Path("/sign-in"), v.T("signin.link")))
 	switch link.Outcome {
 	case portal.LinkExpired:
 		return messagePage{
 			Icon: "hourglass", Heading: v.T("expired.title"), Lead: v.Rich("expired.lead", "Date", v.TimeDate(link.ExpiresAt)),
-			MaskedEmail: link.MaskedEmail, Actions: []action{again}, Note: note,
+			MaskedEmail: link.MaskedEmail, Does: again, Note: note,
 		}
 	case portal.LinkReplaced:
 		return messagePage{
 			Icon: "hourglass", Heading: v.T("message.gone.title"), Lead: v.Rich("message.stale.lead"),
-			MaskedEmail: link.MaskedEmail, Actions: []action{again}, Note: note,
+			MaskedEmail: link.MaskedEmail, Does: again, Note: note,
 		}
 	case portal.LinkRegistered:
 		return v.registeredPage()
 	case portal.LinkExistingAccount:
 		return messagePage{
 			Icon: "person", Heading: v.T("message.existing.title"),
-			Lead:    v.Rich("message.existing.lead", "Email", link.MaskedEmail, "Biller", v.Name(), "Customer", link.CustomerName),
-			Actions: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+			Lead:  v.Rich("message.existing.lead", "Email", link.MaskedEmail, "Biller", v.Name(), "Customer", link.CustomerName),
+			Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
 		}
 	case portal.LinkSignedInAsOther:
 		return messagePage{
 			Icon: "people", Heading: v.T("message.other.title"),
-			Lead:    v.Rich("message.other.lead", "Email", v.Bold(link.SignedInAs), "Invited", v.Bold(link.MaskedEmail)),
-			Actions: []action{{Label: v.T("message.other.button"), Href: here + "/switch", Post: true}},
+			Lead: v.Rich("message.other.lead", "Email", v.Bold(link.SignedInAs), "Invited", v.Bold(link.MaskedEmail)),
+			Does: &action{Label: v.T("message.other.button"), Href: here + "/switch"},
 		}
 	}
 	return messagePage{Icon: "bar", Heading: v.T("message.gone.title"), Lead: v.Rich("message.revoked.lead", "Biller", v.Name())}
@@ -56,6 +56,6 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 func (v *visit) registeredPage() messagePage {
 	return messagePage{
 		Icon: "check", Heading: v.T("message.registered.title"), Lead: v.Rich("message.registered.lead"),
-		Actions: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
 	}
 }

@@ -16,16 +16,19 @@ type messagePage struct {
 	Icon, Heading string
 	Lead          template.HTML
 	MaskedEmail   string
-	Actions       []action
-	Note          template.HTML
+	// Does is the button that does something, nil if there is none; Links lead
+	// somewhere, the first being the one to take.
+	Does  *action
+	Links []action
+	Note  template.HTML
 	// RequestID is shown when our side is to blame.
 	RequestID string
 }
 
-// action is a button that leads somewhere or, with Post, does something.
+// action is a labelled address; Quiet is for the second choice.
 type action struct {
 	Label, Href string
-	Post, Quiet bool
+	Quiet       bool
 }
 
 // message renders a message page, its title being the heading.
@@ -57,23 +60,23 @@ func (v *visit) problemPage(p web.Problem) messagePage {
 	case apperr.NotFound:
 		page := messagePage{
 			Icon: "compass", Heading: v.T("message.notfound.title"), Lead: v.Rich("message.notfound.lead"),
-			Actions: []action{{Label: v.T("message.notfound.see"), Href: v.Path("/")}},
-			Note:    v.Rich("message.notfound.note", "Biller", v.Name()),
+			Links: []action{{Label: v.T("message.notfound.see"), Href: v.Path("/")}},
+			Note:  v.Rich("message.notfound.note", "Biller", v.Name()),
 		}
 		if v.Biller.Email != "" {
-			page.Actions = append(page.Actions, action{Label: v.T("message.contact", "Biller", v.Name()), Href: catalogue.MailURL(v.Biller.Email), Quiet: true})
+			page.Links = append(page.Links, action{Label: v.T("message.contact", "Biller", v.Name()), Href: catalogue.MailURL(v.Biller.Email), Quiet: true})
 		}
 		return page
 	case apperr.Unavailable:
-		return messagePage{Icon: "clock", Heading: v.T("message.unavailable.title"), Lead: v.Rich("message.unavailable.lead"), Actions: v.again(), RequestID: p.RequestID}
+		return messagePage{Icon: "clock", Heading: v.T("message.unavailable.title"), Lead: v.Rich("message.unavailable.lead"), Links: v.again(), RequestID: p.RequestID}
 	case apperr.PermissionDenied:
-		return messagePage{Icon: "lock", Heading: v.T("message.denied.title"), Lead: v.Rich("message.denied.lead"), Actions: v.home()}
+		return messagePage{Icon: "lock", Heading: v.T("message.denied.title"), Lead: v.Rich("message.denied.lead"), Links: v.home()}
 	case apperr.TooManyRequests:
-		return messagePage{Icon: "clock", Heading: v.T("message.toomany.title"), Lead: escaped(p.Message), Actions: v.again()}
+		return messagePage{Icon: "clock", Heading: v.T("message.toomany.title"), Lead: escaped(p.Message), Links: v.again()}
 	case apperr.Invalid, apperr.Conflict:
-		return messagePage{Icon: "info", Heading: v.T("message.invalid.title"), Lead: escaped(p.Message), Actions: v.home()}
+		return messagePage{Icon: "info", Heading: v.T("message.invalid.title"), Lead: escaped(p.Message), Links: v.home()}
 	}
-	return messagePage{Icon: "warning", Heading: v.T("message.internal.title"), Lead: v.Rich("message.internal.lead"), Actions: v.again(), RequestID: p.RequestID}
+	return messagePage{Icon: "warning", Heading: v.T("message.internal.title"), Lead: v.Rich("message.internal.lead"), Links: v.again(), RequestID: p.RequestID}
 }
 
 func (v *visit) home() []action {

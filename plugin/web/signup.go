@@ -68,7 +68,7 @@ func (v *visit) signUpFailed(err error) error {
 		v.dropCookie(cookieSignUp)
 		return v.message(http.StatusConflict, messagePage{
 			Icon: "hourglass", Heading: v.T("message.ended.title"), Lead: v.Rich("message.ended.lead"),
-			Actions: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+			Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
 		})
 	case errors.Is(err, portal.ErrRegistered):
 		v.dropCookie(cookieSignUp)
