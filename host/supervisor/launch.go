@@ -1,0 +1,119 @@
+package supervisor
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// launch verifies the package, starts its program and then the add-on.
+func (w *worker) launch(want addon.Active) (_ *process, err error) {
+	cfg := w.sup.cfg
+	pkg, err := openPackage(cfg.Packages, want)
+	if err != nil {
+		return nil, err
+	}
+	w.set(func() { w.pkg = pkg })
+	p, err := launch{
+		pkg:      pkg,
+		sockets:  w.socketDir,
+		start:    cfg.Times.Handshake,
+		patience: cfg.Times.Kill,
+		log:      w.log.With("version", want.Version),
+		now:      cfg.Now,
+	}.startProcess()
+	if err != nil {
+		return nil, err
+	}
+	w.set(func() { w.pid = p.child.pid })
+	if err := w.begin(p, pkg.Manifest); err != nil {
+		return nil, w.ending(p, err)
+	}
+	return p, nil
+}
+
+// openPackage returns the package that is wanted, every file of it checked.
+func openPackage(folder string, want addon.Active) (*pack.Package, error) {
+	pkg, err := pack.Open(filepath.Join(folder, want.Digest))
+	if err != nil {
+		return nil, err
+	}
+	if err := pkg.Verify(); err != nil {
+		return nil, err
+	}
+	if pkg.Manifest.ID != want.AddonID || pkg.Manifest.Version != want.Version {
+		return nil, apperr.Errorf(apperr.Invalid, "The package is %s %s, not %s %s.",
+			pkg.Manifest.ID, pkg.Manifest.Version, want.AddonID, want.Version)
+	}
+	if !pkg.Manifest.AcceptsHost(wire.SDKVersion) {
+		return nil, apperr.Errorf(apperr.Invalid, "%s %s needs a host of version %s; this one is %s.",
+			pkg.Manifest.Name, pkg.Manifest.Version, pkg.Manifest.Host, wire.SDKVersion)
+	}
+	return pkg, nil
+}
+
+// begin makes sure that the program is what its manifest says, and starts it.
+func (w *worker) begin(p *process, m *manifest.Manifest) error {
+	cfg := w.sup.cfg
+	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Start)
+	defer cancel()
+	d, err := p.client.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if d.ID != m.ID || d.Version != m.Version {
+		return apperr.Errorf(apperr.Invalid, "The program says it is %s %s; its manifest says %s %s.",
+			d.ID, d.Version, m.ID, m.Version)
+	}
+	env, err := cfg.Env(ctx, m)
+	if err != nil {
+		return err
+	}
+	capabilities, err := p.client.Start(ctx, wire.StartRequest{
+		Services: cfg.Services(m.ID),
+		Log:      w.log,
+		Database: env.Database,
+		Key:      env.Key,
+		Dev:      cfg.Dev,
+		LogLevel: cfg.LogLevel,
+	})
+	if err != nil {
+		return err
+	}
+	return sameCapabilities(m.Capabilities, capabilities)
+}
+
+func sameCapabilities(declared, offered []string) error {
+	declared, offered = slices.Sorted(slices.Values(declared)), slices.Sorted(slices.Values(offered))
+	if slices.Equal(declared, offered) {
+		return nil
+	}
+	return apperr.Errorf(apperr.Invalid, "The program offers %s; its manifest says %s.", words(offered), words(declared))
+}
+
+func words(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
+// exitText says how the process ended.
+func (p *process) exitText() string {
+	select {
+	case <-p.exited():
+	default:
+		return "running"
+	}
+	if p.child.err == nil {
+		return "exit status 0"
+	}
+	return p.child.err.Error()
+}

@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// roster is which billers a process knows, and by which credential.
+type roster struct {
+	w      *worker
+	client *wire.Client
+	known  map[string]known
+}
+
+type known struct {
+	installation addon.Installation
+	credential   string
+}
+
+func newRoster(w *worker, client *wire.Client) *roster {
+	return &roster{w: w, client: client, known: map[string]known{}}
+}
+
+// sync tells the process what changed since the last time. Billers whose hook
+// failed are tried again at the next. A store that does not answer is no fault
+// of the process; an error is.
+func (r *roster) sync(ctx context.Context) error {
+	installations, err := r.w.sup.cfg.Store.InstallationsOf(ctx, r.w.id)
+	if err != nil {
+		r.w.log.Warn("installations not read", "error", err.Error())
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.w.sup.cfg.Times.Enable)
+	defer cancel()
+	enabled := map[string]bool{}
+	var changed []addon.Installation
+	for _, i := range installations {
+		if i.State != addon.Enabled {
+			continue
+		}
+		enabled[i.BillerID] = true
+		if k, ok := r.known[i.BillerID]; !ok || !same(k.installation, i) {
+			changed = append(changed, i)
+		}
+	}
+	for biller, k := range r.known {
+		if !enabled[biller] {
+			r.disable(ctx, k)
+		}
+	}
+	return r.enable(ctx, changed)
+}
+
+func same(a, b addon.Installation) bool {
+	return a.Version == b.Version && a.UpdatedAt.Equal(b.UpdatedAt)
+}
+
+func (r *roster) enable(ctx context.Context, installations []addon.Installation) error {
+	list := make([]wire.Enablement, 0, len(installations))
+	fresh := map[string]known{}
+	for _, i := range installations {
+		call, err := r.w.sup.cfg.Call(ctx, i)
+		if err != nil {
+			r.w.log.Warn("biller not enabled", "biller", i.BillerID, "error", err.Error())
+			continue
+		}
+		credential := r.w.sup.cfg.Credentials.IssueInstallation(i)
+		list = append(list, wire.Enablement{Call: call, Credential: credential})
+		fresh[i.BillerID] = known{installation: i, credential: credential}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	failed, err := r.client.Enable(ctx, list)
+	for biller, k := range fresh {
+		if old, ok := r.known[biller]; ok {
+			r.revoke(old)
+		}
+		r.known[biller] = k
+		if reason, bad := failed[biller]; bad {
+			r.w.log.Warn("biller not enabled", "biller", biller, "reason", reason)
+			k.installation.UpdatedAt = time.Time{} // never the same: tried again
+			r.known[biller] = k
+		}
+	}
+	return err
+}
+
+// disable makes the process forget a biller. The credential ends first: what
+// the add-on still tries for this biller fails.
+func (r *roster) disable(ctx context.Context, k known) {
+	r.revoke(k)
+	call, err := r.w.sup.cfg.Call(ctx, k.installation)
+	if err == nil {
+		err = r.client.Disable(ctx, call)
+	}
+	if err != nil {
+		r.w.log.Warn("biller not disabled", "biller", k.installation.BillerID, "error", err.Error())
+		return
+	}
+	delete(r.known, k.installation.BillerID)
+}
+
+// close makes all credentials worthless; the process is ending.
+func (r *roster) close() {
+	for _, k := range r.known {
+		r.revoke(k)
+	}
+}
+
+func (r *roster) revoke(k known) { r.w.sup.cfg.Credentials.Revoke(k.credential) }

@@ -1,0 +1,333 @@
+// Package supervisor runs the platform's add-ons: one process per add-on,
+// verified before each start, watched, restarted after a crash and ended with
+// everything it started.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// Store says what is to run, and for whom.
+type Store interface {
+	// Active returns the version of each add-on that the platform runs.
+	Active(ctx context.Context) ([]addon.Active, error)
+	// InstallationsOf returns an add-on's installations, suspended ones included.
+	InstallationsOf(ctx context.Context, addonID string) ([]addon.Installation, error)
+}
+
+// Credentials makes what an add-on's process calls the host with.
+type Credentials interface {
+	IssueInstallation(i addon.Installation) string
+	Revoke(token string)
+}
+
+// Env is what an add-on gets at its start beside the host's services.
+type Env struct {
+	// Database is zero for an add-on without the permission.
+	Database sdk.Database
+	// Key is 32 bytes, the same at every start.
+	Key []byte
+}
+
+// Config is what a Supervisor is made of; the first group is required.
+type Config struct {
+	Store       Store
+	Credentials Credentials
+	// Services are the host's services for one add-on.
+	Services func(addonID string) wire.Services
+	// Env prepares an add-on's database and key; it may take seconds.
+	Env func(ctx context.Context, m *manifest.Manifest) (Env, error)
+	// Call describes work for a biller outside requests.
+	Call func(ctx context.Context, i addon.Installation) (sdk.Call, error)
+	// Packages is the folder of unpacked packages, each named by its digest.
+	Packages string
+	// DataDir is where the private folder for sockets goes.
+	DataDir string
+	Log     *slog.Logger
+
+	// Dev and LogLevel are told to the add-ons.
+	Dev      bool
+	LogLevel slog.Level
+	// Times are for tests; zero fields have defaults.
+	Times Times
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Times says how long the supervisor waits. A zero field means its default.
+type Times struct {
+	// Poll is how often the store is asked; 2 s.
+	Poll time.Duration
+	// Handshake bounds a program's first word (10 s), Start the add-on's own
+	// start (60 s), Enable one round of telling it its billers (2 min).
+	Handshake, Start, Enable time.Duration
+	// Health is how often a process is asked whether it lives (5 s), Answer how
+	// long it may take (2 s). Three misses end it.
+	Health, Answer time.Duration
+	// Drain bounds the calls in flight at a stop (10 s), Stop the add-on's
+	// clean-up (5 s), Kill go-plugin's own attempt to end it (4 s).
+	Drain, Stop, Kill time.Duration
+	// FirstRest and LongestRest bound the pause before a restart, which doubles
+	// with each failure: 0.5 s and 60 s.
+	FirstRest, LongestRest time.Duration
+}
+
+func (t Times) withDefaults() Times {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Poll, 2 * time.Second},
+		{&t.Handshake, 10 * time.Second},
+		{&t.Start, time.Minute},
+		{&t.Enable, 2 * time.Minute},
+		{&t.Health, 5 * time.Second},
+		{&t.Answer, 2 * time.Second},
+		{&t.Drain, 10 * time.Second},
+		{&t.Stop, 5 * time.Second},
+		{&t.Kill, 4 * time.Second},
+		{&t.FirstRest, 500 * time.Millisecond},
+		{&t.LongestRest, time.Minute},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return t
+}
+
+// State of an add-on's process.
+type State string
+
+// States of a process.
+const (
+	Stopped    State = "stopped"
+	Starting   State = "starting"
+	Healthy    State = "healthy"
+	BackingOff State = "backing off"
+)
+
+// Status tells how an add-on is doing.
+type Status struct {
+	AddonID, Version, Digest string
+	State                    State
+	// Err is why it is backing off; RetryAt when it starts again.
+	Err     error
+	RetryAt time.Time
+	// Report is the end of what the process wrote to stderr before it last
+	// ended by itself.
+	Report string
+	// Failures counts the times it failed since Run began.
+	Failures int
+	// PID is the running process, 0 if there is none.
+	PID int
+}
+
+// Supervisor runs add-ons. Make one with New and call Run once.
+type Supervisor struct {
+	cfg  Config
+	wake chan struct{}
+
+	mu      sync.Mutex
+	workers map[string]*worker
+	// asked counts the calls of Ensure; what a worker has done since then is
+	// compared with it.
+	asked   uint64
+	changed chan struct{} // closed and replaced whenever a worker's state changes
+}
+
+// New returns a supervisor that runs nothing yet.
+func New(cfg Config) *Supervisor {
+	cfg.Times = cfg.Times.withDefaults()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Supervisor{
+		cfg:     cfg,
+		wake:    make(chan struct{}, 1),
+		workers: map[string]*worker{},
+		changed: make(chan struct{}),
+	}
+}
+
+// Run keeps the add-ons running that the store names, until ctx ends; then it
+// drains and stops them all and returns nil. Any other return is an error of
+// the machine: no folder for sockets.
+func (s *Supervisor) Run(ctx context.Context) (err error) {
+	socks, err := openSockets(s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socks.close()) }()
+	defer s.stopAll()
+	poll := time.NewTicker(s.cfg.Times.Poll)
+	defer poll.Stop()
+	for {
+		if err := s.reconcile(ctx, socks.dir); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("add-ons not reconciled", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-poll.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// Wake makes Run look at the store at once.
+func (s *Supervisor) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// reconcile starts, changes and stops workers as the store says.
+func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
+	s.mu.Lock()
+	asked := s.asked
+	s.mu.Unlock()
+	actives, err := s.cfg.Store.Active(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, a := range actives {
+		wanted[a.AddonID] = true
+		s.mu.Lock()
+		w := s.workers[a.AddonID]
+		if w == nil {
+			w = newWorker(s, a.AddonID, socketDir)
+			s.workers[a.AddonID] = w
+			go w.run()
+		}
+		s.mu.Unlock()
+		w.steer(a, asked)
+	}
+	s.stop(func(id string) bool { return !wanted[id] })
+	return nil
+}
+
+func (s *Supervisor) stopAll() { s.stop(func(string) bool { return true }) }
+
+// stop ends the chosen workers, all at once, and waits for them.
+func (s *Supervisor) stop(chosen func(id string) bool) {
+	var ending []*worker
+	s.mu.Lock()
+	for id, w := range s.workers {
+		if chosen(id) {
+			ending = append(ending, w)
+			w.cancel()
+		}
+	}
+	s.mu.Unlock()
+	for _, w := range ending {
+		<-w.done
+	}
+	s.mu.Lock()
+	for _, w := range ending {
+		delete(s.workers, w.id)
+	}
+	s.mu.Unlock()
+	s.announce()
+}
+
+// announce wakes everybody who waits for a change of state.
+func (s *Supervisor) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Ensure returns when the version of the add-on is healthy and knows all the
+// billers that have it now. The store must name the version already. Errors:
+// why the add-on failed; Unavailable if ctx ends first.
+func (s *Supervisor) Ensure(ctx context.Context, a addon.Active) error {
+	s.mu.Lock()
+	s.asked++
+	ticket := s.asked
+	s.mu.Unlock()
+	s.Wake()
+	for {
+		s.mu.Lock()
+		w, changed := s.workers[a.AddonID], s.changed
+		s.mu.Unlock()
+		if w != nil {
+			if done, err := w.reached(a.Digest, ticket); done {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return apperr.Wrap(apperr.Unavailable, "The add-on is still starting.", ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
+// Client returns the client of a healthy add-on. Unavailable, with RetryAfter,
+// if it does not run now.
+func (s *Supervisor) Client(addonID string) (*wire.Client, error) {
+	s.mu.Lock()
+	w := s.workers[addonID]
+	s.mu.Unlock()
+	if w == nil {
+		return nil, unavailable(s.cfg.Times.Poll)
+	}
+	return w.healthyClient()
+}
+
+func unavailable(wait time.Duration) error {
+	return &apperr.Error{
+		Code:       apperr.Unavailable,
+		Message:    "This add-on is not available right now.",
+		RetryAfter: max(wait, time.Second).Round(time.Second),
+	}
+}
+
+// Packages returns the packages of the add-ons that are meant to run and were
+// found sound, by id.
+func (s *Supervisor) Packages() []*pack.Package {
+	var list []*pack.Package
+	for _, w := range s.all() {
+		if p := w.currentPackage(); p != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// Statuses tells how each add-on is doing, by id.
+func (s *Supervisor) Statuses() []Status {
+	var list []Status
+	for _, w := range s.all() {
+		list = append(list, w.status())
+	}
+	return list
+}
+
+func (s *Supervisor) all() []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*worker, 0, len(s.workers))
+	for _, w := range s.workers {
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(a, b *worker) int { return strings.Compare(a.id, b.id) })
+	return list
+}
