@@ -238,3 +238,23 @@ func TestPurgeForgetsOneBiller(t *testing.T) {
 		}
 	})
 }
+
+func TestFrameCarriesBrandAndLook(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	p := r.browser(northwind).open("/sign-in").wants(200)
+	for _, want := range []string{
+		`<style nonce="bm9uY2U">:root { --brand: #1d4ed8; --on-brand: #ffffff; }</style>`,
+		`<link rel="stylesheet" href="/static/addon/portal.css">`,
+		`<html lang="en" dir="ltr">`, `href="tel:+15550100"`, `href="mailto:billing@northwind.example"`, `href="/portal/northwind/agreement"`,
+	} {
+		if !strings.Contains(p.body, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if !strings.Contains(p.header.Get("Content-Type"), "text/html") || p.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("header %v", p.header)
+	}
+	p.lacks("Forgot", "style=", "<script", "onclick")
+	r.browser(contoso).open("/sign-in").wants(200, "Ask Contoso").lacks("tel:", "mailto:")
+}
