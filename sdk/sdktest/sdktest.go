@@ -194,24 +194,24 @@ func serveInProcess(server *wire.AddonServer) (plugin.ClientProtocol, func() err
 		Logger:           hclog.NewNullLogger(),
 		Reattach:         config,
 	})
-	end := func(protocol plugin.ClientProtocol) error {
-		var err error
-		if protocol != nil {
-			err = protocol.Close()
-		}
+	// The server stops once, by the client or by ctx: go-plugin races with itself
+	// when both ask for it.
+	protocol, err := client.Client()
+	if err != nil {
 		cancel()
+		<-closed
+		return nil, nil, fmt.Errorf("connect to the add-on: %w", err)
+	}
+	return protocol, func() error {
+		defer cancel()
+		err := protocol.Close()
 		select {
 		case <-closed:
 			return err
 		case <-time.After(stopTime):
 			return errors.Join(err, errors.New("the add-on's server did not end"))
 		}
-	}
-	protocol, err := client.Client()
-	if err != nil {
-		return nil, nil, errors.Join(err, end(nil))
-	}
-	return protocol, func() error { return end(protocol) }, nil
+	}, nil
 }
 
 // inProcess stands for the process that go-plugin believes it attached to.

@@ -95,7 +95,7 @@ func TestStartFails(t *testing.T) {
 		"with an error": {func(_ context.Context, e sdk.Env) (sdk.Parts, error) {
 			return sdk.Parts{}, fmt.Errorf("open %s: password hush refused", e.Database.DSN)
 		}, "open (database): password (password) refused"},
-		"with a panic": {func(context.Context, sdk.Env) (sdk.Parts, error) { panic("hush") }, apperr.GenericMessage},
+		"with a panic":  {func(context.Context, sdk.Env) (sdk.Parts, error) { panic("hush") }, apperr.GenericMessage},
 		"without Start": {nil, apperr.GenericMessage},
 	} {
 		t.Run(name, func(t *testing.T) {

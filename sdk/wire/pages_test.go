@@ -314,13 +314,20 @@ func watchHeap(t *testing.T) func() uint64 {
 
 func TestUploadBeyondTheLimit(t *testing.T) {
 	t.Parallel()
-	failed := make(chan error, 1)
+	entered, failed := make(chan struct{}), make(chan error, 1)
 	i := pages(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
 		_, err := io.Copy(io.Discard, r.Body)
 		failed <- err
 	})
+	pr, pw := io.Pipe()
+	go func() {
+		<-entered
+		// The reader stops at its limit.
+		_, _ = io.WriteString(pw, strings.Repeat("x", 200_000))
+	}()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
-	r.Body = http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(strings.Repeat("x", 200_000))), 100_000)
+	r.Body = http.MaxBytesReader(nil, pr, 100_000)
 	r.ContentLength = -1
 	_, err := i.TryDo(wire.Public, i.PublicCall(sdktest.Northwind), r)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); !ok {
@@ -328,6 +335,9 @@ func TestUploadBeyondTheLimit(t *testing.T) {
 	}
 	if err := <-failed; err == nil {
 		t.Error("the add-on took half an upload for a whole one")
+	}
+	if err := pr.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
