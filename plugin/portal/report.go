@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -248,6 +249,9 @@ func (s *Service) Registrations(ctx context.Context, c Caller, q RegistrationQue
 	}
 	if err := s.catchUp(ctx, c); err != nil {
 		return err
+	}
+	if strings.TrimSpace(q.Search) != "" && len(SearchTerms(q.Search)) == 0 {
+		return nil // a search for signs only finds nothing
 	}
 	return s.Store.Registrations(ctx, c.BillerID, q, send)
 }

@@ -5,33 +5,26 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
 func addHistory(ctx context.Context, q querier, biller, customerID string, e portal.HistoryEntry) error {
-	id, err := newID()
-	if err != nil {
-		return err
-	}
-	_, err = insertHistory(ctx, q, biller, id, customerID, e)
+	_, err := insertHistory(ctx, q, biller, customerID, "", e)
 	return err
 }
 
-// addHistoryOnce adds an entry that a repeated report adds no second time; first
-// tells whether it was the first report.
-func addHistoryOnce(ctx context.Context, q querier, biller, customerID, key string, e portal.HistoryEntry) (first bool, err error) {
-	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(string(e.Kind)+"/"+key)).String()
-	return insertHistory(ctx, q, biller, id, customerID, e)
-}
-
-func insertHistory(ctx context.Context, q querier, biller, id, customerID string, e portal.HistoryEntry) (bool, error) {
-	added, err := one(ctx, q, `
-		INSERT INTO history (biller_id, id, customer_id, kind, detail, by_name, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (biller_id, id) DO NOTHING`,
-		biller, id, customerID, string(e.Kind), e.Detail, e.By, us(e.At))
+// insertHistory adds an entry, about a mail unless mailKey is empty. What became
+// of a mail is told once: added is false for a repeated report.
+func insertHistory(ctx context.Context, q querier, biller, customerID, mailKey string, e portal.HistoryEntry) (added bool, err error) {
+	id, err := newID()
+	if err != nil {
+		return false, err
+	}
+	added, err = one(ctx, q, `
+		INSERT INTO history (biller_id, id, customer_id, kind, detail, by_name, mail_key, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT DO NOTHING`,
+		biller, id, customerID, string(e.Kind), e.Detail, e.By, mailKey, us(e.At))
 	if err != nil {
 		return false, fmt.Errorf("insert history: %w", err)
 	}

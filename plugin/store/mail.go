@@ -71,7 +71,7 @@ func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef,
 	if _, err := s.lockCustomer(ctx, tx, biller, src.Customer.ID); err != nil {
 		return err
 	}
-	first, err := addHistoryOnce(ctx, tx, biller, src.Customer.ID, ref.Key(), entry)
+	first, err := insertHistory(ctx, tx, biller, src.Customer.ID, ref.Key(), entry)
 	if err != nil || !first {
 		return err
 	}

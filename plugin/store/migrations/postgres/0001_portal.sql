@@ -88,11 +88,13 @@ CREATE TABLE history (
 	kind TEXT NOT NULL,
 	detail TEXT NOT NULL,
 	by_name TEXT NOT NULL,
+	mail_key TEXT NOT NULL,
 	at BIGINT NOT NULL,
 	PRIMARY KEY (biller_id, id),
 	FOREIGN KEY (biller_id, customer_id) REFERENCES customers (biller_id, id)
 );
 CREATE INDEX history_of ON history (biller_id, customer_id, at);
+CREATE UNIQUE INDEX history_mail ON history (biller_id, mail_key, kind) WHERE mail_key <> '';
 
 CREATE TABLE tokens (
 	biller_id TEXT NOT NULL,

@@ -1,0 +1,369 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		handle := w.registered(t, link, "c1")
+		view, err := w.Open(ctx, c, link, handle, "")
+		must(t, err)
+		if view.Outcome != portal.LinkResume || view.Step != portal.StepConfirm {
+			t.Errorf("same browser = %+v", view)
+		}
+		w.wantLink(t, link, portal.LinkAskPassword)
+		if _, err := w.ResumeWithPassword(ctx, c, link, "something else entirely"); !errors.Is(err, portal.ErrWrongPassword) {
+			t.Errorf("wrong password = %v", err)
+		}
+		state, err := w.ResumeWithPassword(ctx, c, link, goodPassword)
+		must(t, err)
+		if state.Step != portal.StepConfirm || state.Handle == "" || state.Handle == handle {
+			t.Errorf("resumed = %+v", state)
+		}
+		if _, err := w.SignUp(ctx, c, handle); !errors.Is(err, portal.ErrSignUpEnded) {
+			t.Errorf("the old browser = %v", err)
+		}
+	})
+}
+
+func TestGuessingAPasswordIsThrottled(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		link := w.invited(t, "c1")
+		w.registered(t, link, "c1")
+		for range 5 {
+			_, err := w.ResumeWithPassword(t.Context(), public(w.caller), link, "wrong wrong wrong")
+			wantCode(t, err, apperr.Invalid)
+		}
+		_, err := w.ResumeWithPassword(t.Context(), public(w.caller), link, goodPassword)
+		wantCode(t, err, apperr.TooManyRequests)
+		w.clock.Add(10 * time.Minute)
+		_, err = w.ResumeWithPassword(t.Context(), public(w.caller), link, goodPassword)
+		must(t, err)
+	})
+}
+
+func TestRestartVoids(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		old := w.registered(t, link, "c1")
+		oldMail := w.take(t)
+		state, err := w.Register(ctx, c, link, "jane@acme.com", "another tractor violin")
+		must(t, err)
+		w.wantStatus(t, "c1", portal.StatusStarted)
+
+		if _, err := w.Confirm(ctx, c, old, oldMail.Code); !errors.Is(err, portal.ErrSignUpEnded) {
+			t.Errorf("the old handle = %v", err)
+		}
+		if _, err := w.Confirm(ctx, c, state.Handle, oldMail.Code); !errors.Is(err, portal.ErrWrongStep) {
+			t.Errorf("the old code in the new sign-up, too early = %v", err)
+		}
+		if conf, err := w.OpenConfirmation(ctx, c, token(oldMail), old); err != nil || conf.Outcome != portal.ConfirmationDead {
+			t.Errorf("the old link = %+v, %v", conf, err)
+		}
+		if _, err := w.ConfirmLink(ctx, c, token(oldMail), old, goodPassword); !errors.Is(err, portal.ErrLinkDead) {
+			t.Errorf("the old link = %v", err)
+		}
+		if _, err := w.ResumeWithPassword(ctx, c, link, goodPassword); !errors.Is(err, portal.ErrWrongPassword) {
+			t.Errorf("the old password = %v", err)
+		}
+		if _, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword); !errors.Is(err, portal.ErrWrongSignIn) {
+			t.Errorf("signing in with the old password = %v", err)
+		}
+		_, err = w.Choose(ctx, c, state.Handle, []string{"c1"})
+		must(t, err)
+		_, err = w.Confirm(ctx, c, state.Handle, w.take(t).Code)
+		must(t, err)
+	})
+}
+
+func TestConfirmInAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, m := w.started(t, "c1")
+		for who, want := range map[string]portal.ConfirmationOutcome{
+			handle: portal.ConfirmationSameBrowser, "": portal.ConfirmationAskPassword, "x": portal.ConfirmationAskPassword,
+		} {
+			view, err := w.OpenConfirmation(ctx, c, token(m), who)
+			if err != nil || view.Outcome != want {
+				t.Errorf("OpenConfirmation = %+v, %v, want %q", view, err, want)
+			}
+		}
+		if _, err := w.ConfirmLink(ctx, c, token(m), "", ""); !errors.Is(err, portal.ErrWrongPassword) {
+			t.Errorf("without a password = %v", err)
+		}
+		w.wantStatus(t, "c1", portal.StatusAwaitingConfirmation)
+		state, err := w.ConfirmLink(ctx, c, token(m), "", goodPassword)
+		must(t, err)
+		if state.Step != portal.StepAccept || state.Handle == "" {
+			t.Errorf("confirmed = %+v", state)
+		}
+		if _, err := w.SignUp(ctx, c, handle); !errors.Is(err, portal.ErrSignUpEnded) {
+			t.Errorf("the first browser = %v", err)
+		}
+		if view, err := w.OpenConfirmation(ctx, c, token(m), state.Handle); err != nil || view.Outcome != portal.ConfirmationAgreement {
+			t.Errorf("the link again = %+v, %v", view, err)
+		}
+		_, err = w.Accept(ctx, c, portal.Holder{Handle: state.Handle}, portal.DefaultAgreementVersion)
+		must(t, err)
+	})
+}
+
+func TestConfirmInTheSameBrowser(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		handle, m := w.started(t, "c1")
+		state, err := w.ConfirmLink(t.Context(), public(w.caller), token(m), handle, "")
+		must(t, err)
+		if state.Step != portal.StepAccept || state.Handle != "" {
+			t.Errorf("confirmed = %+v", state)
+		}
+		if _, err := w.ConfirmLink(t.Context(), public(w.caller), token(m), handle, ""); !errors.Is(err, portal.ErrRegistered) {
+			t.Errorf("a second time = %v", err)
+		}
+	})
+}
+
+func TestResendConfirmation(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, first := w.started(t, "c1")
+		wantCode(t, w.ResendConfirmation(ctx, c, handle), apperr.TooManyRequests)
+		for range 4 {
+			w.clock.Add(time.Minute)
+			must(t, w.ResendConfirmation(ctx, c, handle))
+		}
+		w.clock.Add(time.Minute)
+		wantCode(t, w.ResendConfirmation(ctx, c, handle), apperr.TooManyRequests)
+		newest := w.take(t)
+		if len(w.mail) != 0 || newest.Ref.Seq != 5 {
+			t.Errorf("newest = %+v and %d more, want only the fifth", newest, len(w.mail))
+		}
+		if first.Code != newest.Code {
+			if _, err := w.Confirm(ctx, c, handle, first.Code); !errors.Is(err, portal.ErrWrongCode) {
+				t.Errorf("an older code = %v", err)
+			}
+		}
+		if view, err := w.OpenConfirmation(ctx, c, token(first), handle); err != nil || view.Outcome != portal.ConfirmationSameBrowser {
+			t.Errorf("an older link = %+v, %v", view, err)
+		}
+		_, err := w.Confirm(ctx, c, handle, newest.Code)
+		must(t, err)
+	})
+}
+
+func TestCodesAndLinksRunOut(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, m := w.started(t, "c1")
+		w.clock.Add(portal.CodeLife)
+		if _, err := w.Confirm(ctx, c, handle, m.Code); !errors.Is(err, portal.ErrCodeDead) {
+			t.Errorf("an old code = %v", err)
+		}
+		if state, err := w.SignUp(ctx, c, handle); err != nil || !state.CodeDead {
+			t.Errorf("state = %+v, %v", state, err)
+		}
+		w.clock.Add(portal.SignUpLife)
+		if _, err := w.SignUp(ctx, c, handle); !errors.Is(err, portal.ErrSignUpEnded) {
+			t.Errorf("an old sign-up = %v", err)
+		}
+		if _, err := w.ConfirmLink(ctx, c, token(m), handle, ""); !errors.Is(err, portal.ErrLinkExpired) {
+			t.Errorf("an old link = %v", err)
+		}
+		w.wantStatus(t, "c1", portal.StatusStarted)
+	})
+}
+
+func TestFiveWrongCodes(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, m := w.started(t, "c1")
+		wrong := "000000"
+		if m.Code == wrong {
+			wrong = "000001"
+		}
+		counts := race(func(int) error {
+			_, err := w.Confirm(ctx, c, handle, wrong)
+			return err
+		})
+		// The fifth comparison answers that the code is dead, as all later guesses do.
+		want := map[string]int{
+			"invalid: " + portal.ErrWrongCode.Error(): 4,
+			"conflict: " + portal.ErrCodeDead.Error(): 12,
+		}
+		if diff := cmp.Diff(want, counts); diff != "" {
+			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		if _, err := w.Confirm(ctx, c, handle, m.Code); !errors.Is(err, portal.ErrCodeDead) {
+			t.Errorf("the right code too late = %v", err)
+		}
+		w.clock.Add(time.Minute)
+		must(t, w.ResendConfirmation(ctx, c, handle))
+		_, err := w.Confirm(ctx, c, handle, w.take(t).Code)
+		must(t, err)
+	})
+}
+
+func TestSignInBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		_, m := w.started(t, "c1")
+		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+		if in.Session != "" || in.Pending == nil || in.Pending.Step != portal.StepConfirm {
+			t.Fatalf("before confirmation = %+v", in)
+		}
+		handle := in.Pending.Handle
+		_, err = w.Confirm(ctx, c, handle, m.Code)
+		must(t, err)
+		must(t, w.Decline(ctx, c, portal.Holder{Handle: handle}))
+		w.wantStatus(t, "c1", portal.StatusAwaitingAgreement)
+		if _, err := w.SignUp(ctx, c, handle); !errors.Is(err, portal.ErrSignUpEnded) {
+			t.Errorf("the handle after declining = %v", err)
+		}
+
+		in, err = w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+		if in.Session == "" || !in.AgreementPending {
+			t.Fatalf("before the agreement = %+v", in)
+		}
+		if _, err := w.Offers(ctx, c, in.Session); !errors.Is(err, portal.ErrAgreementPending) {
+			t.Errorf("Offers before the agreement = %v", err)
+		}
+		done, err := w.Accept(ctx, c, portal.Holder{Session: in.Session}, portal.DefaultAgreementVersion)
+		must(t, err)
+		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("the restricted session lives on: %v", err)
+		}
+		if view, err := w.Session(ctx, c, done.Session); err != nil || view.AgreementPending {
+			t.Errorf("after accepting = %+v, %v", view, err)
+		}
+		w.wantStatus(t, "c1", portal.StatusRegistered)
+	})
+}
+
+func TestExistingAccountIsOffered(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		_, err := w.Invite(ctx, w.caller, "c2")
+		must(t, err)
+		m := w.take(t)
+		if !m.HasAccount {
+			t.Error("the mail does not know the account")
+		}
+		w.wantLink(t, token(m), portal.LinkExistingAccount)
+		if _, err := w.Register(ctx, c, token(m), "jane@acme.com", goodPassword); !errors.Is(err, portal.ErrHasAccount) {
+			t.Errorf("Register for an account = %v", err)
+		}
+		if view, err := w.Open(ctx, c, token(m), "", session); err != nil || view.Outcome != portal.LinkSignedIn {
+			t.Errorf("signed in = %+v, %v", view, err)
+		}
+		w.wantStatus(t, "c2", portal.StatusOpened)
+		offers, err := w.Offers(ctx, c, session)
+		must(t, err)
+		if len(offers) != 1 || offers[0].CustomerName != "Lake House" {
+			t.Fatalf("offers = %+v", offers)
+		}
+		must(t, w.Add(ctx, c, session, offers[0].InvitationID))
+		view, err := w.Session(ctx, c, session)
+		must(t, err)
+		if len(view.Grants) != 2 || view.Grants[1].CustomerID != "c2" {
+			t.Errorf("grants = %+v", view.Grants)
+		}
+		w.wantStatus(t, "c2", portal.StatusRegistered)
+		w.wantLink(t, token(m), portal.LinkRegistered)
+		if err := w.Add(ctx, c, session, offers[0].InvitationID); !errors.Is(err, portal.ErrOfferGone) {
+			t.Errorf("Add twice = %v", err)
+		}
+		w.wantOther(t)
+	})
+}
+
+func TestSignedInAsOther(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		session := w.signedUp(t, "c4")
+		link := w.invited(t, "c1")
+		view, err := w.Open(t.Context(), public(w.caller), link, "", session)
+		must(t, err)
+		if view.Outcome != portal.LinkSignedInAsOther || view.SignedInAs != "zoe@bücher.example" {
+			t.Errorf("Open = %+v", view)
+		}
+		if _, err := w.Session(t.Context(), public(w.other), session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("the session at the other biller = %v", err)
+		}
+		_, err = w.Invite(t.Context(), w.other, "c1")
+		must(t, err)
+		foreign, err := w.Service.Customer(t.Context(), w.other, "c1")
+		must(t, err)
+		if err := w.Add(t.Context(), public(w.caller), session, foreign.Invitation.ID); !errors.Is(err, portal.ErrOfferGone) {
+			t.Errorf("Add of the other biller's offer = %v", err)
+		}
+	})
+}
+
+func TestDisabledBillerAndPurge(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		must(t, w.Disable(ctx, w.caller))
+		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("Session while disabled = %v", err)
+		}
+		must(t, w.Enable(ctx, w.caller))
+		if _, err := w.Session(ctx, c, session); err != nil {
+			t.Errorf("Session after enabling again = %v", err)
+		}
+		must(t, w.Purge(ctx, w.caller))
+		if _, err := w.Service.Customer(ctx, w.caller, "c1"); !apperr.Is(err, apperr.NotFound) {
+			t.Errorf("Customer after Purge = %v", err)
+		}
+		if _, err := w.Service.Customer(ctx, w.other, "c1"); err != nil {
+			t.Errorf("the other biller after Purge = %v", err)
+		}
+	})
+}
+
+func TestSessionsRunOut(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		for range 31 {
+			w.clock.Add(23 * time.Hour)
+			_, err := w.Session(ctx, c, session)
+			must(t, err)
+		}
+		w.clock.Add(23 * time.Hour)
+		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("after thirty days = %v", err)
+		}
+		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+		w.clock.Add(portal.SessionIdle)
+		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("after a day of silence = %v", err)
+		}
+	})
+}
