@@ -1,0 +1,129 @@
+package portal_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+const (
+	queued     = portal.InvitationQueued
+	sent       = portal.InvitationSent
+	delivered  = portal.InvitationDelivered
+	bounced    = portal.InvitationBounced
+	complained = portal.InvitationComplained
+	opened     = portal.InvitationOpened
+	started    = portal.InvitationStarted
+	accepted   = portal.InvitationAccepted
+	expired    = portal.InvitationExpired
+	revoked    = portal.InvitationRevoked
+	failed     = portal.InvitationFailed
+)
+
+// TestInvitationTransitions lists every state and event; "" means impossible.
+func TestInvitationTransitions(t *testing.T) {
+	t.Parallel()
+	events := []portal.InvitationEvent{
+		portal.InvitationResend, portal.InvitationMailSent, portal.InvitationMailFail, portal.InvitationOpen,
+		portal.InvitationStart, portal.InvitationAccept, portal.InvitationExpire, portal.InvitationRevoke,
+	}
+	table := map[portal.InvitationState][8]portal.InvitationState{
+		queued:     {queued, sent, failed, opened, started, accepted, expired, revoked},
+		sent:       {queued, sent, sent, opened, started, accepted, expired, revoked},
+		delivered:  {queued, delivered, delivered, opened, started, accepted, expired, revoked},
+		bounced:    {queued, bounced, bounced, opened, started, accepted, expired, revoked},
+		complained: {queued, complained, complained, opened, started, accepted, expired, revoked},
+		opened:     {queued, opened, opened, opened, started, accepted, expired, revoked},
+		started:    {queued, started, started, started, started, accepted, expired, revoked},
+		failed:     {queued, sent, failed, opened, started, accepted, expired, revoked},
+		expired:    {queued, "", "", "", "", "", "", ""},
+		accepted:   {},
+		revoked:    {},
+	}
+	for from, nexts := range table {
+		for i, want := range nexts {
+			next, ok := from.Next(events[i])
+			if ok != (want != "") || (ok && next != want) || (!ok && next != from) {
+				t.Errorf("%s + %s = %s, %v, want %q", from, events[i], next, ok, want)
+			}
+		}
+		if wantOpen := nexts[1] != ""; from.Open() != wantOpen {
+			t.Errorf("%s.Open() = %v", from, from.Open())
+		}
+	}
+	if _, ok := queued.Next("nonsense"); ok {
+		t.Error("an unknown event is possible")
+	}
+}
+
+func TestNextSend(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	ago := func(ds ...time.Duration) (sent []time.Time) {
+		for _, d := range ds {
+			sent = append(sent, now.Add(-d))
+		}
+		return sent
+	}
+	tests := []struct {
+		name string
+		sent []time.Time
+		want time.Duration
+	}{
+		{"never sent", nil, 0},
+		{"just now", ago(0), time.Minute},
+		{"30 seconds ago", ago(30 * time.Second), 30 * time.Second},
+		{"a minute ago", ago(time.Minute), 0},
+		{"four today", ago(4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), 0},
+		{"five today", ago(5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), 19 * time.Hour},
+		{"six today", ago(6*time.Hour, 5*time.Hour, 4*time.Hour, 3*time.Hour, 2*time.Hour, time.Hour), 19 * time.Hour},
+		{"five today, one just now", ago(24*time.Hour-time.Second, 4*time.Hour, 3*time.Hour, 2*time.Hour, 0), time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			next := portal.NextSend(tt.sent, portal.SendGap, portal.SendsADay, portal.SendWindow, now)
+			var got time.Duration
+			if !next.IsZero() {
+				got = next.Sub(now)
+			}
+			if got != tt.want {
+				t.Errorf("NextSend = in %v, want %v", got, tt.want)
+			}
+			if err := portal.CheckSend(tt.sent, now); (err != nil) != (tt.want > 0) || apperr.RetryAfterOf(err) != tt.want {
+				t.Errorf("CheckSend = %v after %v", err, apperr.RetryAfterOf(err))
+			}
+		})
+	}
+}
+
+func TestCheckInvitable(t *testing.T) {
+	t.Parallel()
+	good := portal.Customer{Email: "j@acme.com", EmailNorm: "j@acme.com"}
+	archived, mute, odd := good, portal.Customer{}, portal.Customer{Email: "j at acme"}
+	archived.Archived = true
+	tests := []struct {
+		name     string
+		customer portal.Customer
+		status   portal.Status
+		want     apperr.Code
+	}{
+		{"good", good, portal.StatusNotInvited, ""},
+		{"awaiting agreement", good, portal.StatusAwaitingAgreement, ""},
+		{"registered", good, portal.StatusRegistered, apperr.Conflict},
+		{"archived", archived, portal.StatusNotInvited, apperr.Invalid},
+		{"archived and registered", archived, portal.StatusRegistered, apperr.Invalid},
+		{"no email", mute, portal.StatusNoEmail, apperr.Invalid},
+		{"no address", odd, portal.StatusNoEmail, apperr.Invalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := apperr.CodeOf(portal.CheckInvitable(tt.customer, tt.status)); got != tt.want {
+				t.Errorf("CheckInvitable = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
