@@ -65,6 +65,10 @@ func mustPerson(tb testing.TB, scripts bool) *person {
 	}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	tb.Cleanup(cancel)
+	// The first call makes the tab and ties it to its context: not to a timeout's.
+	if err := chromedp.Do(ctx); err != nil {
+		tb.Fatal(err)
+	}
 	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
 	tb.Cleanup(cancelTime)
 	p := &person{tb: tb, ctx: ctx, scripts: scripts, seen: map[string]bool{}}
