@@ -1,0 +1,57 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+)
+
+// Source is where packages come from.
+type Source interface {
+	// List returns what is offered.
+	List(ctx context.Context) ([]Offer, error)
+	// Fetch opens the package of an offered version.
+	Fetch(ctx context.Context, id, version string) (io.ReadCloser, error)
+}
+
+var _ Source = (*Folder)(nil)
+
+// Unpack fetches a version and puts it, checked, into folder/<digest>, where it
+// appears complete or not at all. An empty version means the newest. NotFound if
+// it is not offered; Invalid if the package is not what it claims to be.
+func Unpack(ctx context.Context, from Source, id, version, folder string) (_ *pack.Package, err error) {
+	offer, err := find(ctx, from, id, version)
+	if err != nil {
+		return nil, err
+	}
+	r, err := from.Fetch(ctx, id, offer.Manifest.Version)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p, err := pack.Unpack(r, folder, pack.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	if p.Manifest.ID != id || p.Manifest.Version != offer.Manifest.Version {
+		return nil, apperr.Errorf(apperr.Invalid, "The package holds %s %s, not %s %s.",
+			p.Manifest.ID, p.Manifest.Version, id, offer.Manifest.Version)
+	}
+	return p, nil
+}
+
+func find(ctx context.Context, from Source, id, version string) (Offer, error) {
+	offers, err := from.List(ctx)
+	if err != nil {
+		return Offer{}, err
+	}
+	for _, o := range offers {
+		if o.Manifest.ID == id && (version == "" || o.Manifest.Version == version) {
+			return o, nil
+		}
+	}
+	return Offer{}, apperr.Errorf(apperr.NotFound, "There is no such add-on in the marketplace.")
+}
