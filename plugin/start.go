@@ -13,7 +13,7 @@ import (
 	"github.com/billing-addons/customer-portal/plugin/rpc"
 	"github.com/billing-addons/customer-portal/plugin/store"
 	"github.com/billing-addons/customer-portal/plugin/web"
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/email"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 

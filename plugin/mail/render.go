@@ -11,7 +11,7 @@ import (
 	text "text/template"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 

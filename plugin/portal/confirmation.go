@@ -42,10 +42,10 @@ func (c Confirmation) Outcome(handleHash string, now time.Time) ConfirmationOutc
 		return ConfirmationAgreement
 	case c.HasAccount, c.SignUp.Step == StepAccept, c.SignUp.Step == StepDone:
 		return ConfirmationRegistered
+	case !now.Before(c.Token.ExpiresAt), !now.Before(c.SignUp.ExpiresAt):
+		return ConfirmationExpired
 	case c.SignUp.Step == StepVoid:
 		return ConfirmationDead
-	case !now.Before(c.Token.ExpiresAt), !c.SignUp.Live(now):
-		return ConfirmationExpired
 	case same:
 		return ConfirmationSameBrowser
 	}

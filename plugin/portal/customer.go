@@ -107,6 +107,10 @@ type CustomerStore interface {
 	// RefreshDue brings the statuses up to date that changed because time passed;
 	// it reports how many, at most limit.
 	RefreshDue(ctx context.Context, biller string, now time.Time, limit int) (int, error)
+	// Sweep forgets what has no use any more: sessions and throttles that are over,
+	// passwords and codes of sign-ups that died, links dead for a year. It reports
+	// how many rows, at most limit of each kind.
+	Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error)
 }
 
 // ApplyCustomers keeps what an event or a sync said about customers, at most
@@ -147,12 +151,22 @@ func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (Cu
 	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
 }
 
-// RefreshDue is the hourly job: it marks expired invitations and sign-ups. It
-// reports whether more are due.
+// RefreshDue is the hourly job: it marks expired invitations and sign-ups, and
+// forgets what has no use any more. It reports whether more is due.
 func (s *Service) RefreshDue(ctx context.Context, c Caller) (more bool, err error) {
-	const batch = 500
-	n, err := s.Store.RefreshDue(ctx, c.BillerID, s.Now(), batch)
-	return n == batch, err
+	more, err = s.refresh(ctx, c)
+	if err != nil || more {
+		return more, err
+	}
+	n, err := s.Store.Sweep(ctx, c.BillerID, s.Now(), refreshBatch)
+	return n >= refreshBatch, err
+}
+
+const refreshBatch = 500
+
+func (s *Service) refresh(ctx context.Context, c Caller) (more bool, err error) {
+	n, err := s.Store.RefreshDue(ctx, c.BillerID, s.Now(), refreshBatch)
+	return n == refreshBatch, err
 }
 
 // CheckInvitable returns why a customer cannot be invited: Conflict if it is

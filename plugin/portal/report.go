@@ -260,7 +260,7 @@ func (s *Service) Registrations(ctx context.Context, c Caller, q RegistrationQue
 // counts are true now; it costs one indexed read when nothing is due.
 func (s *Service) catchUp(ctx context.Context, c Caller) error {
 	for range 10 {
-		more, err := s.RefreshDue(ctx, c)
+		more, err := s.refresh(ctx, c)
 		if err != nil || !more {
 			return err
 		}

@@ -29,6 +29,8 @@ type Passwords interface {
 	Hash(ctx context.Context, password string) (string, error)
 	// Verify takes as long for an empty hash, which never matches, as for a real one.
 	Verify(ctx context.Context, hash, password string) (bool, error)
+	// Outdated tells whether a hash is cheaper than new ones are.
+	Outdated(hash string) bool
 }
 
 // Store keeps everything. Each method is one transaction, names the biller in

@@ -78,6 +78,8 @@ type AccountStore interface {
 	TakeAttempt(ctx context.Context, biller, key string, rule Attempts, now time.Time) (retryAt time.Time, err error)
 	// ClearAttempts forgets the tries.
 	ClearAttempts(ctx context.Context, biller, key string) error
+	// RaisePassword replaces a user's hash, if it is still the old one.
+	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
 	CreateSession(ctx context.Context, biller string, s Session) error
 	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
 	// disabled user and for a biller that disabled the portal. It marks the use.
@@ -115,6 +117,9 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	if account.User != nil {
+		if err := s.raise(ctx, c, *account.User, password); err != nil {
+			return SignedIn{}, err
+		}
 		return s.startSession(ctx, c, account.User.ID)
 	}
 	state, err := s.takeOver(ctx, c, account.SignUp.ID)
@@ -122,6 +127,18 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	return SignedIn{Pending: &state}, nil
+}
+
+// raise hashes a right password anew if its hash has become too cheap.
+func (s *Service) raise(ctx context.Context, c Caller, u User, password string) error {
+	if !s.Passwords.Outdated(u.PasswordHash) {
+		return nil
+	}
+	hash, err := s.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
 }
 
 func (a Account) passwordHash() string {

@@ -60,6 +60,18 @@ func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.
 	return portal.Account{}, nil
 }
 
+// RaisePassword implements portal.AccountStore.
+func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error {
+	_, err := s.db.W.ExecContext(ctx, `
+		UPDATE users
+		SET password_hash = $1
+		WHERE biller_id = $2 AND id = $3 AND password_hash = $4`, newHash, biller, userID, oldHash)
+	if err != nil {
+		return fmt.Errorf("raise password: %w", err)
+	}
+	return nil
+}
+
 func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
 	var rows []struct {
 		UserID   string `db:"user_id"`

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 )
 
 // badge is a status: a tone, an icon and a word.

@@ -4,7 +4,7 @@ import (
 	"html/template"
 	"net/http"
 
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )

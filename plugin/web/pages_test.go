@@ -7,7 +7,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/web"
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 )
 
 func MustTexts(tb testing.TB) *catalogue.Catalogue {

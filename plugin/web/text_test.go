@@ -161,7 +161,7 @@ func letters(s string) bool { return strings.ContainsFunc(s, unicode.IsLetter) }
 // TestKeys finds keys without text and texts that nobody shows.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("catalogue/active.en.json")
+	b, err := os.ReadFile("../catalogue/active.en.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func usedKeys(tb testing.TB) (called, literals map[string]bool) {
 			})
 		}
 	}
-	for _, pattern := range []string{"*.go", "../mail/*.go", "catalogue/*.go"} {
+	for _, pattern := range []string{"*.go", "../mail/*.go", "../catalogue/*.go"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			tb.Fatal(err)

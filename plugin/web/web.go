@@ -13,7 +13,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 

@@ -108,6 +108,7 @@ CREATE TABLE tokens (
 	PRIMARY KEY (biller_id, hash)
 );
 CREATE INDEX tokens_of ON tokens (biller_id, subject_id, created_at);
+CREATE INDEX tokens_dead ON tokens (biller_id, expires_at);
 
 CREATE TABLE users (
 	biller_id TEXT NOT NULL,
@@ -145,6 +146,7 @@ CREATE INDEX signups_of ON signups (biller_id, invitation_id);
 CREATE INDEX signups_email ON signups (biller_id, email_norm);
 CREATE INDEX signups_user ON signups (biller_id, user_id) WHERE user_id <> '';
 CREATE UNIQUE INDEX signups_handle ON signups (biller_id, handle_hash) WHERE handle_hash <> '';
+CREATE INDEX signups_dead ON signups (biller_id, expires_at) WHERE step IN ('profile', 'confirm');
 CREATE UNIQUE INDEX signups_latest ON signups (biller_id, invitation_id) WHERE step IN ('profile', 'confirm');
 
 CREATE TABLE signup_customers (
@@ -181,6 +183,7 @@ CREATE TABLE sessions (
 	FOREIGN KEY (biller_id, user_id) REFERENCES users (biller_id, id)
 );
 CREATE INDEX sessions_of ON sessions (biller_id, user_id);
+CREATE INDEX sessions_idle ON sessions (biller_id, seen_at);
 
 CREATE TABLE agreements (
 	biller_id TEXT NOT NULL,
@@ -211,6 +214,7 @@ CREATE TABLE throttles (
 	ends_at BIGINT NOT NULL,
 	PRIMARY KEY (biller_id, name)
 );
+CREATE INDEX throttles_over ON throttles (biller_id, ends_at);
 
 -- +goose Down
 DROP TABLE throttles;

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/web/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// tokensKept is how long a dead link still says that it has expired.
+const tokensKept = 365 * 24 * time.Hour
+
+// Sweep implements portal.CustomerStore. Each statement stands alone.
+func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
+	deletions := []struct {
+		query string
+		until time.Time
+	}{
+		{`DELETE FROM sessions
+			WHERE biller_id = $1 AND token_hash IN (
+				SELECT token_hash
+				FROM sessions
+				WHERE biller_id = $1 AND seen_at <= $2
+				LIMIT $3)`, now.Add(-portal.SessionIdle)},
+		{`DELETE FROM throttles
+			WHERE biller_id = $1 AND name IN (
+				SELECT name
+				FROM throttles
+				WHERE biller_id = $1 AND ends_at <= $2
+				LIMIT $3)`, now},
+		{`DELETE FROM tokens
+			WHERE biller_id = $1 AND hash IN (
+				SELECT hash
+				FROM tokens
+				WHERE biller_id = $1 AND expires_at <= $2
+				LIMIT $3)`, now.Add(-tokensKept)},
+	}
+	most := 0
+	for _, d := range deletions {
+		res, err := s.db.W.ExecContext(ctx, d.query, biller, us(d.until), limit)
+		if err != nil {
+			return 0, fmt.Errorf("sweep: %w", err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return 0, fmt.Errorf("sweep: %w", err)
+		}
+		most = max(most, int(n))
+	}
+	n, err := s.sweepSignUps(ctx, biller, now, limit)
+	return max(most, n), err
+}
+
+// sweepSignUps ends sign-ups that nobody can go on with, secrets and all.
+func (s *Store) sweepSignUps(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
+	var rows []signUpRow
+	if err := s.db.R.SelectContext(ctx, &rows, selectSignUp+`
+		AND step IN ('profile', 'confirm') AND expires_at <= $2
+		ORDER BY expires_at
+		LIMIT $3`, biller, us(now), limit); err != nil {
+		return 0, fmt.Errorf("find dead sign-ups: %w", err)
+	}
+	for _, r := range rows {
+		if err := moveSignUp(ctx, s.db.W, biller, r.signUp(), portal.SignUpVoid); err != nil && err != portal.ErrWrongStep {
+			return 0, err
+		}
+	}
+	return len(rows), nil
+}
