@@ -52,9 +52,8 @@ func (h *Host) installationCall(biller string) sdk.Call {
 // does.
 func (i *Instance) Enable(billers ...string) {
 	i.tb.Helper()
-	failed, err := i.Client.Enable(i.tb.Context(), i.enablements(billers))
-	if err != nil || len(failed) > 0 {
-		i.tb.Fatalf("enable: %v %v", failed, err)
+	if err := i.EnableAll(i.tb.Context(), billers...); err != nil {
+		i.tb.Fatal(err)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Command addon is the tool of add-on authors: it starts a new add-on, checks
-// its manifest and packs it.
+// its manifest, packs it, and runs it against a made-up platform.
 package main
 
 import (
@@ -19,6 +19,7 @@ type commands struct {
 	Init     initCmd     `cmd:"" help:"Start a new add-on in a folder."`
 	Validate validateCmd `cmd:"" help:"Check a manifest, a folder or a package, and say what it asks for."`
 	Pack     packCmd     `cmd:"" help:"Make the package of one version."`
+	Run      runCmd      `cmd:"" help:"Run an add-on against a made-up platform and see its pages in a browser."`
 }
 
 // console is where a command writes what people read.

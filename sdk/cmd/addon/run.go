@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+	"github.com/billing-addons/customer-portal/sdk/sdktest"
+)
+
+// runCmd starts an add-on against a fake platform and shows its pages.
+type runCmd struct {
+	Path     string `arg:"" help:"The add-on's program, or an .addon package."`
+	Manifest string `default:"manifest.yaml" help:"The program's manifest; a package brings its own."`
+	Static   string `placeholder:"DIR" help:"The program's static files; a package brings its own."`
+	Listen   string `default:"127.0.0.1:8090" help:"Where browsers find the pages; loopback only."`
+	Data     string `placeholder:"DIR" help:"Keep the add-on's database here; default is a new one each time."`
+}
+
+// trial is an add-on that is about to run.
+type trial struct {
+	manifest        *manifest.Manifest
+	program, static string
+	temp, data      string
+}
+
+// Run serves until the command is interrupted.
+func (c *runCmd) Run(ctx context.Context, con *console) (err error) {
+	listener, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	// The server closes it too, which makes this close fail.
+	defer func() { _ = listener.Close() }()
+	temp, err := os.MkdirTemp("", "addon-run-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	t, err := c.prepare(temp)
+	if err != nil {
+		return err
+	}
+	host := sampleHost(t.manifest)
+	output := newLogLines(con.err)
+	instance, err := sdktest.Launch(ctx, t.program, output, t.options(host)...)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, output.tail())
+	}
+	defer func() { err = errors.Join(err, instance.Stop()) }()
+	if err := t.check(ctx, instance); err != nil {
+		return err
+	}
+	if err := instance.EnableAll(ctx, sdktest.Northwind); err != nil {
+		return err
+	}
+	board := newBoard(t, instance, "http://"+listener.Addr().String())
+	if err := con.printf("%s %s is running. Its pages:\n%sStop it with Ctrl+C.\n",
+		t.manifest.Name, t.manifest.Version, board.list()); err != nil {
+		return err
+	}
+	return serveUntil(ctx, listener, board)
+}
+
+func (c *runCmd) listen(ctx context.Context) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	at, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil || !at.Addr().IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("--listen %s is open to other machines; use 127.0.0.1:8090", c.Listen), l.Close())
+	}
+	return l, nil
+}
+
+// prepare unpacks a package, or takes program and manifest as they lie.
+func (c *runCmd) prepare(temp string) (*trial, error) {
+	t := &trial{program: c.Path, static: c.Static, temp: temp, data: c.Data}
+	if t.data == "" {
+		t.data = temp
+	}
+	if err := os.MkdirAll(t.data, 0o700); err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(c.Path, pack.Extension) {
+		m, err := loadManifest(c.Manifest)
+		if err != nil {
+			return nil, err
+		}
+		t.manifest = m
+		return t, nil
+	}
+	p, err := unpack(c.Path, temp)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	program, err := p.Binary(runtime.GOOS + "/" + runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	t.manifest, t.program, t.static = p.Manifest, p.Path(program.Path), p.Path("static")
+	return t, nil
+}
+
+func unpack(file, dest string) (*pack.Package, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pack.Unpack(f, dest, pack.Limits{})
+	return p, errors.Join(err, f.Close())
+}
+
+func (t *trial) options(host *sdktest.Host) []sdktest.Option {
+	opts := []sdktest.Option{sdktest.WithHost(host)}
+	if t.manifest.HasPermission("database") {
+		file := filepath.Join(t.data, t.manifest.ID+".db")
+		opts = append(opts, sdktest.WithDatabase(sdk.Database{Driver: "sqlite", DSN: file, DirectDSN: file}))
+	}
+	return opts
+}
+
+// check refuses what a platform would refuse.
+func (t *trial) check(ctx context.Context, i *sdktest.Instance) error {
+	d, err := i.Client.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	if d.ID != t.manifest.ID || d.Version != t.manifest.Version {
+		return fmt.Errorf("the program says it is %s %s, the manifest says %s %s; make them agree",
+			d.ID, d.Version, t.manifest.ID, t.manifest.Version)
+	}
+	offered := map[string]bool{}
+	for _, name := range i.Capabilities {
+		offered[name] = true
+		if !t.manifest.HasCapability(name) {
+			return fmt.Errorf("the program offers %q, which capabilities in the manifest does not list", name)
+		}
+	}
+	for _, name := range t.manifest.Capabilities {
+		if !offered[name] {
+			return fmt.Errorf("the manifest lists the capability %q, which the program does not offer", name)
+		}
+	}
+	return nil
+}
+
+// sampleHost is a platform with one biller, some customers and the permissions
+// that the manifest asks for.
+func sampleHost(m *manifest.Manifest) *sdktest.Host {
+	h := sdktest.NewHost()
+	h.Permissions = []string{}
+	for _, p := range m.Permissions {
+		h.Permissions = append(h.Permissions, p.Name)
+	}
+	usd := func(minor int64) sdk.Money { return sdk.Money{Minor: minor, Currency: "USD"} }
+	for n, name := range []string{"Acme Bakery", "Blue Harbor Dental", "Cedar Street Cafe", "Dana Moore"} {
+		id := fmt.Sprintf("customer-%d", n+1)
+		h.AddCustomer(sdktest.Northwind, sdk.Customer{
+			ID:          id,
+			Number:      fmt.Sprintf("NW-%d", 1001+n),
+			Name:        name,
+			DisplayName: name,
+			Email:       strings.ToLower(strings.Fields(name)[0]) + "@example.com",
+			Address:     sdk.Address{Street: "1 Main Street", City: "Springfield", State: "IL", Zip: "62701", Country: "US"},
+			OpenBalance: usd(12_500),
+			Version:     1,
+		})
+		today := time.Now().UTC().Truncate(24 * time.Hour)
+		h.AddInvoice(sdktest.Northwind, sdk.Invoice{
+			ID:         "invoice-" + id,
+			Number:     fmt.Sprintf("INV-%d", 2001+n),
+			CustomerID: id,
+			Title:      "Monthly service",
+			Status:     "open",
+			IssuedOn:   today.AddDate(0, 0, -10),
+			DueOn:      today.AddDate(0, 0, 20),
+			Subtotal:   usd(12_500),
+			Tax:        usd(0),
+			Total:      usd(12_500),
+			Paid:       usd(0),
+			Balance:    usd(12_500),
+			Lines:      []sdk.InvoiceLine{{Description: "Service", QuantityMilli: 1000, UnitPrice: usd(12_500), Amount: usd(12_500)}},
+		})
+	}
+	return h
+}
+
+func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler:           http.NewCrossOriginProtection().Handler(h),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		err := server.Shutdown(end)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		stopped <- err
+	})
+	err := server.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	if !stop() {
+		err = errors.Join(err, <-stopped)
+	}
+	return err
+}
+
+func staticFiles(dir string) http.Handler {
+	if dir == "" {
+		return http.NotFoundHandler()
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return http.NotFoundHandler()
+	}
+	return http.FileServerFS(os.DirFS(dir))
+}
