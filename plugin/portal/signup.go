@@ -81,16 +81,27 @@ func (s SignUp) CodeDead(now time.Time) bool {
 	return s.CodeTries >= CodeTries || !now.Before(s.CodeExpiresAt)
 }
 
-// Limits of sending confirmations in one sign-up.
+// Limits of sending confirmations on one invitation.
 const (
 	ConfirmationGap    = 60 * time.Second
 	ConfirmationsAHour = 5
 	ConfirmationWindow = time.Hour
 )
 
-// CheckResend returns TooManyRequests if a confirmation may not be sent again yet.
+// CheckConfirmation returns TooManyRequests if too many confirmations were sent
+// on one invitation, sign-ups that were started again included.
+func CheckConfirmation(sent []time.Time, now time.Time) error {
+	return checkConfirmation(sent, 0, now)
+}
+
+// CheckResend is CheckConfirmation for sending once more in the same sign-up,
+// which also waits a minute.
 func CheckResend(sent []time.Time, now time.Time) error {
-	next := NextSend(sent, ConfirmationGap, ConfirmationsAHour, ConfirmationWindow, now)
+	return checkConfirmation(sent, ConfirmationGap, now)
+}
+
+func checkConfirmation(sent []time.Time, gap time.Duration, now time.Time) error {
+	next := NextSend(sent, gap, ConfirmationsAHour, ConfirmationWindow, now)
 	if next.IsZero() {
 		return nil
 	}
@@ -137,7 +148,8 @@ type SignUpStore interface {
 	Pending(ctx context.Context, biller, handleHash string, now time.Time) (Pending, error)
 	// TakeOver gives a live sign-up a new handle, which ends the old one.
 	TakeOver(ctx context.Context, biller, signUpID, handleHash string, now time.Time) error
-	// Choose keeps the customers chosen and, the first time, sends the confirmation.
+	// Choose keeps the customers chosen and, the first time, sends the
+	// confirmation, under CheckConfirmation.
 	Choose(ctx context.Context, biller, handleHash string, customerIDs []string, now time.Time) error
 	// ResendConfirmation sends a new code and link, under CheckResend.
 	ResendConfirmation(ctx context.Context, biller, handleHash string, now time.Time) error
@@ -324,7 +336,7 @@ func (s *Service) Profiles(ctx context.Context, c Caller, handle string) ([]Prof
 
 // Choose is step 3; the first time it sends the confirmation. Invalid with field
 // "profile" for nothing or for an id that is not among Profiles, ErrWrongStep
-// after confirmation.
+// after confirmation, TooManyRequests after five confirmations in an hour.
 func (s *Service) Choose(ctx context.Context, c Caller, handle string, customerIDs []string) (SignUpState, error) {
 	p, err := s.pending(ctx, c, handle)
 	if err != nil {

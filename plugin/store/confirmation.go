@@ -55,7 +55,7 @@ func (s *Store) ResendConfirmation(ctx context.Context, biller, handleHash strin
 	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpResend); err != nil {
 		return err
 	}
-	sent, err := confirmationTimes(ctx, tx, biller, su.ID, now)
+	sent, err := confirmationTimes(ctx, tx, biller, inv.ID, now)
 	if err != nil {
 		return err
 	}

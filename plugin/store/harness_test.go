@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -143,7 +144,7 @@ func (w *world) send(ctx context.Context, j jobs.Job) error {
 		c = public(w.other)
 	}
 	m, err := w.MailFor(ctx, c, ref)
-	if err == portal.ErrStaleMail {
+	if errors.Is(err, portal.ErrStaleMail) {
 		return nil
 	}
 	if err != nil {

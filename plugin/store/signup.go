@@ -253,17 +253,21 @@ func (s *Store) Pending(ctx context.Context, biller, handleHash string, now time
 			Address:    customer.Address,
 		}}
 	}
-	p.Confirmations, err = confirmationTimes(ctx, s.db.R, biller, row.ID, now)
+	p.Confirmations, err = confirmationTimes(ctx, s.db.R, biller, inv.ID, now)
 	return p, err
 }
 
-func confirmationTimes(ctx context.Context, q querier, biller, signUpID string, now time.Time) ([]time.Time, error) {
+// confirmationTimes returns when confirmations went out in the last hour, oldest
+// first. It counts those of replaced sign-ups too: starting again is no way to
+// send more mail.
+func confirmationTimes(ctx context.Context, q querier, biller, invitationID string, now time.Time) ([]time.Time, error) {
 	return times(ctx, q, `
-		SELECT created_at
-		FROM tokens
-		WHERE biller_id = $1 AND subject_id = $2 AND purpose = $3 AND created_at > $4
-		ORDER BY created_at`,
-		biller, signUpID, string(portal.PurposeConfirmation), us(now.Add(-portal.ConfirmationWindow)))
+		SELECT t.created_at
+		FROM signups s
+		JOIN tokens t ON t.biller_id = s.biller_id AND t.subject_id = s.id
+		WHERE s.biller_id = $1 AND s.invitation_id = $2 AND t.purpose = $3 AND t.created_at > $4
+		ORDER BY t.created_at`,
+		biller, invitationID, string(portal.PurposeConfirmation), us(now.Add(-portal.ConfirmationWindow)))
 }
 
 // TakeOver implements portal.SignUpStore.
@@ -301,11 +305,7 @@ func (s *Store) Choose(ctx context.Context, biller, handleHash string, customerI
 		return err
 	}
 	if su.Step == portal.StepProfile {
-		if err := s.sendConfirmation(ctx, tx, biller, su, now); err != nil {
-			return err
-		}
-		entry := portal.HistoryEntry{At: now, Kind: portal.HistoryChosen, Detail: "The profile was chosen. A confirmation goes to " + su.Email + "."}
-		if err := addHistory(ctx, tx, biller, inv.CustomerID, entry); err != nil {
+		if err := s.firstConfirmation(ctx, tx, biller, su, inv, now); err != nil {
 			return err
 		}
 	}
@@ -317,6 +317,22 @@ func (s *Store) Choose(ctx context.Context, biller, handleHash string, customerI
 	}
 	s.wake(biller)
 	return nil
+}
+
+func (s *Store) firstConfirmation(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, inv portal.Invitation, now time.Time) error {
+	sent, err := confirmationTimes(ctx, tx, biller, inv.ID, now)
+	if err != nil {
+		return err
+	}
+	if err := portal.CheckConfirmation(sent, now); err != nil {
+		return err
+	}
+	if err := s.sendConfirmation(ctx, tx, biller, su, now); err != nil {
+		return err
+	}
+	return addHistory(ctx, tx, biller, inv.CustomerID, portal.HistoryEntry{
+		At: now, Kind: portal.HistoryChosen, Detail: "The profile was chosen. A confirmation goes to " + su.Email + ".",
+	})
 }
 
 // replaceChosen keeps the customers chosen, which are among those the

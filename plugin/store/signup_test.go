@@ -90,6 +90,44 @@ func TestRestartVoids(t *testing.T) {
 	})
 }
 
+func TestStartingAgainSendsNoMoreMail(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		for range portal.ConfirmationsAHour {
+			w.registered(t, link, "c1")
+		}
+		state, err := w.Register(ctx, c, link, "jane@acme.com", goodPassword)
+		must(t, err)
+		_, err = w.Choose(ctx, c, state.Handle, []string{"c1"})
+		wantCode(t, err, apperr.TooManyRequests)
+		w.clock.Add(time.Hour)
+		_, err = w.Choose(ctx, c, state.Handle, []string{"c1"})
+		must(t, err)
+	})
+}
+
+// TestSignUpOutlivesItsInvitation: who began in time may finish.
+func TestSignUpOutlivesItsInvitation(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		w.clock.Add(14*24*time.Hour - time.Minute)
+		handle := w.registered(t, link, "c1")
+		m := w.take(t)
+		w.clock.Add(5 * time.Minute)
+		w.sweep(t)
+		w.wantStatus(t, "c1", portal.StatusAwaitingConfirmation)
+		_, err := w.Confirm(ctx, c, handle, m.Code)
+		must(t, err)
+		_, err = w.Accept(ctx, c, portal.Holder{Handle: handle}, portal.DefaultAgreementVersion)
+		must(t, err)
+		w.wantStatus(t, "c1", portal.StatusRegistered)
+	})
+}
+
 func TestConfirmInAnotherBrowser(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
@@ -218,152 +256,5 @@ func TestFiveWrongCodes(t *testing.T) {
 		must(t, w.ResendConfirmation(ctx, c, handle))
 		_, err := w.Confirm(ctx, c, handle, w.take(t).Code)
 		must(t, err)
-	})
-}
-
-func TestSignInBeforeTheEnd(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
-		_, m := w.started(t, "c1")
-		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
-		must(t, err)
-		if in.Session != "" || in.Pending == nil || in.Pending.Step != portal.StepConfirm {
-			t.Fatalf("before confirmation = %+v", in)
-		}
-		handle := in.Pending.Handle
-		_, err = w.Confirm(ctx, c, handle, m.Code)
-		must(t, err)
-		must(t, w.Decline(ctx, c, portal.Holder{Handle: handle}))
-		w.wantStatus(t, "c1", portal.StatusAwaitingAgreement)
-		if _, err := w.SignUp(ctx, c, handle); !errors.Is(err, portal.ErrSignUpEnded) {
-			t.Errorf("the handle after declining = %v", err)
-		}
-
-		in, err = w.SignIn(ctx, c, "jane@acme.com", goodPassword)
-		must(t, err)
-		if in.Session == "" || !in.AgreementPending {
-			t.Fatalf("before the agreement = %+v", in)
-		}
-		if _, err := w.Offers(ctx, c, in.Session); !errors.Is(err, portal.ErrAgreementPending) {
-			t.Errorf("Offers before the agreement = %v", err)
-		}
-		done, err := w.Accept(ctx, c, portal.Holder{Session: in.Session}, portal.DefaultAgreementVersion)
-		must(t, err)
-		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("the restricted session lives on: %v", err)
-		}
-		if view, err := w.Session(ctx, c, done.Session); err != nil || view.AgreementPending {
-			t.Errorf("after accepting = %+v, %v", view, err)
-		}
-		w.wantStatus(t, "c1", portal.StatusRegistered)
-	})
-}
-
-func TestExistingAccountIsOffered(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
-		session := w.signedUp(t, "c1")
-		_, err := w.Invite(ctx, w.caller, "c2")
-		must(t, err)
-		m := w.take(t)
-		if !m.HasAccount {
-			t.Error("the mail does not know the account")
-		}
-		w.wantLink(t, token(m), portal.LinkExistingAccount)
-		if _, err := w.Register(ctx, c, token(m), "jane@acme.com", goodPassword); !errors.Is(err, portal.ErrHasAccount) {
-			t.Errorf("Register for an account = %v", err)
-		}
-		if view, err := w.Open(ctx, c, token(m), "", session); err != nil || view.Outcome != portal.LinkSignedIn {
-			t.Errorf("signed in = %+v, %v", view, err)
-		}
-		w.wantStatus(t, "c2", portal.StatusOpened)
-		offers, err := w.Offers(ctx, c, session)
-		must(t, err)
-		if len(offers) != 1 || offers[0].CustomerName != "Lake House" {
-			t.Fatalf("offers = %+v", offers)
-		}
-		must(t, w.Add(ctx, c, session, offers[0].InvitationID))
-		view, err := w.Session(ctx, c, session)
-		must(t, err)
-		if len(view.Grants) != 2 || view.Grants[1].CustomerID != "c2" {
-			t.Errorf("grants = %+v", view.Grants)
-		}
-		w.wantStatus(t, "c2", portal.StatusRegistered)
-		w.wantLink(t, token(m), portal.LinkRegistered)
-		if err := w.Add(ctx, c, session, offers[0].InvitationID); !errors.Is(err, portal.ErrOfferGone) {
-			t.Errorf("Add twice = %v", err)
-		}
-		w.wantOther(t)
-	})
-}
-
-func TestSignedInAsOther(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		session := w.signedUp(t, "c4")
-		link := w.invited(t, "c1")
-		view, err := w.Open(t.Context(), public(w.caller), link, "", session)
-		must(t, err)
-		if view.Outcome != portal.LinkSignedInAsOther || view.SignedInAs != "zoe@bücher.example" {
-			t.Errorf("Open = %+v", view)
-		}
-		if _, err := w.Session(t.Context(), public(w.other), session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("the session at the other biller = %v", err)
-		}
-		_, err = w.Invite(t.Context(), w.other, "c1")
-		must(t, err)
-		foreign, err := w.Service.Customer(t.Context(), w.other, "c1")
-		must(t, err)
-		if err := w.Add(t.Context(), public(w.caller), session, foreign.Invitation.ID); !errors.Is(err, portal.ErrOfferGone) {
-			t.Errorf("Add of the other biller's offer = %v", err)
-		}
-	})
-}
-
-func TestDisabledBillerAndPurge(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
-		session := w.signedUp(t, "c1")
-		must(t, w.Disable(ctx, w.caller))
-		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("Session while disabled = %v", err)
-		}
-		must(t, w.Enable(ctx, w.caller))
-		if _, err := w.Session(ctx, c, session); err != nil {
-			t.Errorf("Session after enabling again = %v", err)
-		}
-		must(t, w.Purge(ctx, w.caller))
-		if _, err := w.Service.Customer(ctx, w.caller, "c1"); !apperr.Is(err, apperr.NotFound) {
-			t.Errorf("Customer after Purge = %v", err)
-		}
-		if _, err := w.Service.Customer(ctx, w.other, "c1"); err != nil {
-			t.Errorf("the other biller after Purge = %v", err)
-		}
-	})
-}
-
-func TestSessionsRunOut(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
-		session := w.signedUp(t, "c1")
-		for range 31 {
-			w.clock.Add(23 * time.Hour)
-			_, err := w.Session(ctx, c, session)
-			must(t, err)
-		}
-		w.clock.Add(23 * time.Hour)
-		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("after thirty days = %v", err)
-		}
-		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
-		must(t, err)
-		w.clock.Add(portal.SessionIdle)
-		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("after a day of silence = %v", err)
-		}
 	})
 }

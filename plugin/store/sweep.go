@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +63,7 @@ func (s *Store) sweepSignUps(ctx context.Context, biller string, now time.Time, 
 		return 0, fmt.Errorf("find dead sign-ups: %w", err)
 	}
 	for _, r := range rows {
-		if err := moveSignUp(ctx, s.db.W, biller, r.signUp(), portal.SignUpVoid); err != nil && err != portal.ErrWrongStep {
+		if err := moveSignUp(ctx, s.db.W, biller, r.signUp(), portal.SignUpVoid); err != nil && !errors.Is(err, portal.ErrWrongStep) {
 			return 0, err
 		}
 	}
