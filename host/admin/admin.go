@@ -51,6 +51,9 @@ type Installer interface {
 type Runner interface {
 	// Health returns nil if the add-on runs and answers.
 	Health(ctx context.Context, addonID string) error
+	// Await returns nil as soon as the add-on runs and knows its billers; an error
+	// if it failed or ctx ends before.
+	Await(ctx context.Context, addonID string) error
 }
 
 // Platform is the part of host.Platform that the pages call.

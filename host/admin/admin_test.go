@@ -70,6 +70,15 @@ func (f *fake) Health(context.Context, string) error {
 	return f.healthy()
 }
 
+func (f *fake) Await(ctx context.Context, id string) error {
+	for f.Health(ctx, id) != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 func (f *fake) Biller(context.Context, string) (sdk.Biller, error) {
 	return sdk.Biller{Name: "Northwind Pool Service"}, nil
 }
@@ -104,7 +113,7 @@ func MustHandler(tb testing.TB, f *fake) http.Handler {
 func enabled(ids ...string) map[string]addon.Installation {
 	m := map[string]addon.Installation{"southgate/late-fees": {State: addon.Enabled}}
 	for _, id := range ids {
-		m["northwind/"+id] = addon.Installation{State: addon.Enabled, Version: "1.0.0"}
+		m["northwind/"+id] = addon.Installation{State: addon.Enabled, Version: "1.0.0", Permissions: []string{"customers:read", "mail:send"}}
 	}
 	return m
 }
@@ -140,6 +149,7 @@ func TestPages(t *testing.T) {
 		{"consent without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner or administrator of Northwind Pool Service"}, []string{"Agree and install"}},
 		{"installed", "/customer-portal", &fake{installed: enabled("customer-portal")}, 200, []string{"Running", `href="/admin/addons/customer-portal/"`, "/remove"}, []string{"Agree and install"}},
 		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"Agree and install"}, nil},
+		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"Agree and install"}, nil},
 		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Starting"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
 		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"no such page"}, nil},
@@ -191,7 +201,7 @@ func TestInstall(t *testing.T) {
 	}{
 		{"running at once", &fake{}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
 		{"running soon", &fake{healthy: slow(2)}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
-		{"running late", &fake{healthy: slow(1000)}, agreed, 303, "/admin/marketplace/customer-portal/starting", []string{"northwind customer-portal customers:read,mail:send"}},
+		{"running late", &fake{healthy: func() error { return errors.New("never") }}, agreed, 303, "/admin/marketplace/customer-portal/starting", []string{"northwind customer-portal customers:read,mail:send"}},
 		{"twice", &fake{installed: enabled("customer-portal")}, agreed, 303, "/admin/addons/customer-portal/", nil},
 		{"another version was shown", &fake{}, url.Values{"version": {"0.9.0"}}, 409, "", nil},
 		{"without the ability", &fake{staff: addon.Staff{ID: "s2", BillerID: "northwind"}}, agreed, 403, "", nil},

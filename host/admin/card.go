@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -16,15 +17,16 @@ type card struct {
 	// Href is the add-on's page in the marketplace, Open its own first page;
 	// empty if it has none.
 	Href, Open string
-	Installed  bool
-	Size       string
+	// Installed is false also while staff have not agreed to all it asks for.
+	Installed bool
+	Size      string
 }
 
 func (h *Handler) card(o Offer, inst addon.Installation) card {
 	m := o.Manifest
 	c := card{
 		ID: m.ID, Name: m.Name, Version: m.Version, Publisher: m.Publisher, Summary: m.Summary,
-		Icon: "addon", Href: h.home() + "/" + m.ID, Installed: inst.State == addon.Enabled, Size: megabytes(o.Size),
+		Icon: "addon", Href: h.home() + "/" + m.ID, Installed: agreed(m, inst), Size: megabytes(o.Size),
 	}
 	if web.HasIcon(m.Icon) {
 		c.Icon = m.Icon
@@ -33,6 +35,12 @@ func (h *Handler) card(o Offer, inst addon.Installation) card {
 		c.Open = h.StaffPath + "/addons/" + m.ID + path
 	}
 	return c
+}
+
+// agreed reports whether the add-on is on with all that it asks for; if it asks
+// for more than before, staff are asked again.
+func agreed(m *manifest.Manifest, inst addon.Installation) bool {
+	return !slices.ContainsFunc(m.Permissions, func(p manifest.Permission) bool { return !inst.Granted(p.Name) }) && inst.State == addon.Enabled
 }
 
 // firstPage returns the staff page people land on.

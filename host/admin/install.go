@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -25,7 +24,8 @@ func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.St
 	if form.Value("version") != m.Version {
 		return apperr.Errorf(apperr.Conflict, "There is a newer version of %s by now. Open its page again and read what it asks for.", m.Name)
 	}
-	if inst.State != addon.Enabled || inst.Version != m.Version {
+	to := h.card(offer, inst)
+	if !to.Installed {
 		var names []string
 		for _, p := range m.Permissions {
 			names = append(names, p.Name)
@@ -34,7 +34,6 @@ func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.St
 			return fmt.Errorf("install %s: %w", m.ID, err)
 		}
 	}
-	to := h.card(offer, inst)
 	if !h.wait(r.Context(), m.ID) {
 		redirect(w, to.Href+"/starting")
 		return nil
@@ -43,22 +42,16 @@ func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.St
 	return nil
 }
 
-// wait returns true as soon as the add-on answers, false after StartWait.
+// wait tells whether the add-on runs, at the latest after StartWait. Why it does
+// not is the operator's affair and in the log.
 func (h *Handler) wait(ctx context.Context, id string) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.StartWait)
 	defer cancel()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	for {
-		if h.Runner.Health(ctx, id) == nil {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-again.C:
-		}
+	if err := h.Runner.Await(ctx, id); err != nil {
+		h.Log.WarnContext(ctx, "installed add-on does not run yet", "addon", id, "error", err.Error())
+		return false
 	}
+	return true
 }
 
 // starting is where people land when an add-on takes long.
@@ -86,7 +79,7 @@ func (h *Handler) removeAsk(w http.ResponseWriter, r *http.Request, staff addon.
 		return err
 	}
 	c := h.card(offer, inst)
-	if !c.Installed {
+	if inst.State != addon.Enabled {
 		redirect(w, c.Href)
 		return nil
 	}

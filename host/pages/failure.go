@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -48,7 +47,7 @@ type failures struct {
 }
 
 func newFailures() (*failures, error) {
-	public, err := web.NewRenderer(web.RendererConfig{Files: templates})
+	public, err := web.NewRenderer(web.RendererConfig{Files: templates, Funcs: template.FuncMap{"dial": dial}})
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +63,16 @@ func newFailures() (*failures, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// dial returns what a phone can dial of a number as people write it.
+func dial(phone string) template.URL {
+	return template.URL("tel:" + strings.Map(func(r rune) rune {
+		if r == '+' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, phone))
 }
 
 // notFound is one page, byte for byte, for everything that is not there.
@@ -154,7 +163,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, errBusy), apperr.Is(err, apperr.Unavailable) && apperr.RetryAfterOf(err) > 0:
 		return http.StatusServiceUnavailable
-	case errors.Is(err, errSlow), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errSlow):
 		return http.StatusGatewayTimeout
 	case isTooLarge(err):
 		return http.StatusRequestEntityTooLarge

@@ -44,17 +44,33 @@ func New(c Config) (*Handler, error) {
 	}, nil
 }
 
-// withID gives each request an id: the platform's own, that of a trusted proxy,
-// or a new one.
+// withID gives each request an id: the platform's own, or RequestID.
 func (h *Handler) withID(r *http.Request) *http.Request {
 	if web.RequestID(r.Context()) != "" {
 		return r
 	}
-	id := r.Header.Get("X-Request-Id")
-	if !web.ValidRequestID(id) || !fromTrusted(r, h.TrustedProxies) {
-		id = web.NewRequestID()
+	return r.WithContext(web.WithRequestID(r.Context(), h.RequestID(r)))
+}
+
+// RequestID returns the id for a request that has none yet: that of a trusted
+// proxy, or a new one.
+func (h *Handler) RequestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); web.ValidRequestID(id) && fromTrusted(r, h.TrustedProxies) {
+		return id
 	}
-	return r.WithContext(web.WithRequestID(r.Context(), id))
+	return web.NewRequestID()
+}
+
+// OnStaffHost answers "not found" unless the request came to the host of the
+// staff pages.
+func (h *Handler) OnStaffHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !h.onHost(r, h.BaseURL) {
+			h.failures.notFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // onHost reports whether the request came to the host of the origin. Where both

@@ -1,0 +1,93 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/marketplace"
+	"github.com/billing-addons/customer-portal/host/supervisor"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
+	"github.com/billing-addons/customer-portal/sdk/web"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// openFleet prepares the supervisor. In Dev it first chooses the newest builds
+// of the add-ons that are active.
+func (h *Host) openFleet(ctx context.Context) error {
+	c := h.config
+	level := slog.LevelInfo
+	if c.Log.Enabled(ctx, slog.LevelDebug) {
+		level = slog.LevelDebug
+	}
+	h.fleet = supervisor.New(supervisor.Config{
+		Store: h.store, Credentials: h.services, Services: func(id string) wire.Services { return h.services.Addon(id) },
+		Env: h.env, Call: h.jobCall, Packages: h.shelf.dir, DataDir: c.DataDir, Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
+	})
+	if c.Dev {
+		return h.takeNewBuilds(ctx)
+	}
+	return nil
+}
+
+// takeNewBuilds makes a developer's latest build of each active add-on the one
+// that runs.
+func (h *Host) takeNewBuilds(ctx context.Context) error {
+	active, err := h.store.Active(ctx)
+	if err != nil {
+		return err
+	}
+	offers, err := newestOffers(ctx, h.config.Marketplace)
+	if err != nil {
+		return err
+	}
+	for _, a := range active {
+		i := slices.IndexFunc(offers, func(o marketplace.Offer) bool { return o.Manifest.ID == a.AddonID && o.Digest != a.Digest })
+		if i < 0 {
+			continue
+		}
+		p, err := marketplace.Unpack(ctx, h.config.Marketplace, a.AddonID, "", h.shelf.dir)
+		if err != nil {
+			return fmt.Errorf("take new build of %s: %w", a.AddonID, err)
+		}
+		if err := h.store.SetActive(ctx, addon.Active{AddonID: a.AddonID, Version: p.Manifest.Version, Digest: p.Digest}); err != nil {
+			return err
+		}
+	}
+	return h.shelf.refresh(ctx)
+}
+
+// env returns what an add-on gets at its start: a database if it asked for one,
+// and its key.
+func (h *Host) env(ctx context.Context, m *manifest.Manifest) (supervisor.Env, error) {
+	key, err := h.config.derive("addon/" + m.ID)
+	if err != nil {
+		return supervisor.Env{}, err
+	}
+	env := supervisor.Env{Key: key}
+	if !m.HasPermission("database") {
+		return env, nil
+	}
+	if h.config.AddonDatabase != nil {
+		env.Database, err = h.config.AddonDatabase(ctx, m.ID)
+		return env, err
+	}
+	file := filepath.Join(h.config.DataDir, "addon_"+strings.ReplaceAll(m.ID, "-", "_")+".db")
+	env.Database = sdk.Database{Driver: sqldb.SQLite, DSN: file, DirectDSN: file}
+	return env, nil
+}
+
+// jobCall describes an add-on's work for a biller outside requests.
+func (h *Host) jobCall(ctx context.Context, i addon.Installation) (sdk.Call, error) {
+	b, err := h.platform.Biller(ctx, i.BillerID)
+	if err != nil {
+		return sdk.Call{}, fmt.Errorf("read biller: %w", err)
+	}
+	return h.call(b, i.AddonID, sdk.Viewer{}, web.NewRequestID()), nil
+}

@@ -1,0 +1,94 @@
+// Command hello is the add-on that tests of the host run as a real process.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/serve"
+)
+
+func main() { serve.Main(sdk.Addon{ID: "hello", Version: "1.0.0", Start: start}) }
+
+func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
+	h := hello{env.Host}
+	public, staff, slots := http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
+	public.HandleFunc("GET /{$}", h.greet)
+	public.HandleFunc("GET /biller", h.biller)
+	public.HandleFunc("GET /customers", h.customers)
+	public.HandleFunc("GET /cookie", h.cookie)
+	public.HandleFunc("GET /wait", h.wait)
+	staff.HandleFunc("GET /{$}", h.staff)
+	staff.HandleFunc("GET /wait", h.wait)
+	staff.HandleFunc("POST /rename", h.rename)
+	slots.HandleFunc("GET /customer", h.tab)
+	return sdk.Parts{Public: public, Staff: staff, Slots: slots}, nil
+}
+
+type hello struct{ host sdk.Host }
+
+func (hello) greet(w http.ResponseWriter, r *http.Request) {
+	c := sdk.CallFrom(r.Context())
+	html(w, fmt.Sprintf("<p>Hello from process %d to %s at %s</p>", os.Getpid(), c.RemoteIP, c.BasePath))
+}
+
+// biller needs billers:read, which the biller grants.
+func (h hello) biller(w http.ResponseWriter, r *http.Request) {
+	b, err := h.host.Billers.Biller(r.Context())
+	if err != nil {
+		http.Error(w, string(apperr.CodeOf(err)), http.StatusBadGateway)
+		return
+	}
+	html(w, "<p>"+b.Name+" "+b.PortalURL+"</p>")
+}
+
+// customers needs customers:read, which the manifest does not name.
+func (h hello) customers(w http.ResponseWriter, r *http.Request) {
+	_, err := h.host.Customers.Customer(r.Context(), "1")
+	html(w, "<p>"+string(apperr.CodeOf(err))+"</p>")
+}
+
+func (hello) cookie(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie("seen"); err == nil {
+		html(w, "<p>seen "+c.Value+"</p>")
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: "seen", Value: "once"})
+	html(w, "<p>new</p>")
+}
+
+// wait answers with the head when the query says so, notes that it waits, and
+// waits to be killed.
+func (h hello) wait(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("head") {
+		html(w, "<p>half</p>")
+		w.(http.Flusher).Flush()
+	}
+	if err := h.host.Audit.Write(r.Context(), sdk.AuditEvent{Action: "hello.waits"}); err != nil {
+		return
+	}
+	<-r.Context().Done()
+}
+
+func (hello) staff(w http.ResponseWriter, r *http.Request) {
+	html(w, "<title>Hello there</title><h1 id=top>Hello</h1><p>"+sdk.CallFrom(r.Context()).Viewer.Name+`</p><script>alert(1)</script>
+		<form method="post" action="rename"><button>Rename</button></form>`)
+}
+
+func (hello) rename(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, sdk.CallFrom(r.Context()).BasePath+"/", http.StatusSeeOther)
+}
+
+func (hello) tab(w http.ResponseWriter, r *http.Request) {
+	html(w, "<p>Customer "+r.URL.Query().Get("customer")+"</p>")
+}
+
+func html(w http.ResponseWriter, body string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	// A write fails only when the host has gone.
+	_, _ = fmt.Fprint(w, body)
+}

@@ -1,0 +1,200 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/admin"
+	"github.com/billing-addons/customer-portal/host/marketplace"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+)
+
+// Install enables an add-on for the staff user's biller, with the permissions
+// they agreed to; nil means all that the manifest names. The first biller's
+// Install also makes the platform run the add-on. It does not wait until the
+// add-on runs, and works without Run: running hosts follow the database.
+//
+// PermissionDenied without the ability addons:install, NotFound if the add-on is
+// not offered, Invalid for a permission the manifest does not name. Installing
+// what is installed is no error.
+func (h *Host) Install(ctx context.Context, staff addon.Staff, addonID string, permissions []string) error {
+	if !staff.Can(addon.AbilityInstall) {
+		return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow you to install add-ons.")
+	}
+	m, err := h.activate(ctx, addonID)
+	if err != nil {
+		return err
+	}
+	if permissions == nil {
+		permissions = permissionNames(m)
+	}
+	for _, p := range permissions {
+		if !m.HasPermission(p) {
+			return apperr.Errorf(apperr.Invalid, "%s does not ask for the permission %s.", m.Name, p)
+		}
+	}
+	if err := h.enable(ctx, staff, m, permissions); err != nil {
+		return err
+	}
+	h.fleet.Wake()
+	return h.audit(ctx, staff, m, "addon.installed", permissions)
+}
+
+// activate returns the manifest of the version the platform runs; if it runs
+// none yet, it unpacks the one that is offered and chooses it.
+func (h *Host) activate(ctx context.Context, addonID string) (*manifest.Manifest, error) {
+	if err := h.shelf.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if m, ok := h.shelf.manifest(addonID); ok {
+		return m, nil
+	}
+	p, err := marketplace.Unpack(ctx, h.config.Marketplace, addonID, "", h.shelf.dir)
+	if err != nil {
+		return nil, err
+	}
+	err = h.store.SetActive(ctx, addon.Active{AddonID: addonID, Version: p.Manifest.Version, Digest: p.Digest})
+	if err != nil {
+		return nil, err
+	}
+	return p.Manifest, h.shelf.refresh(ctx)
+}
+
+// enable records the consent.
+func (h *Host) enable(ctx context.Context, staff addon.Staff, m *manifest.Manifest, permissions []string) error {
+	_, err := h.store.Install(ctx, addon.Installation{
+		BillerID: staff.BillerID, AddonID: m.ID, State: addon.Enabled, Permissions: permissions, Version: m.Version, InstalledBy: staff.ID,
+	})
+	if !apperr.Is(err, apperr.Conflict) {
+		return err
+	}
+	now, err := h.store.Installation(ctx, staff.BillerID, m.ID)
+	if err != nil || now.Version == m.Version && slices.Equal(slices.Sorted(slices.Values(now.Permissions)), slices.Sorted(slices.Values(permissions))) {
+		return err
+	}
+	return h.store.Agree(ctx, staff.BillerID, m.ID, m.Version, permissions)
+}
+
+// Remove suspends an add-on for the staff user's biller: its pages close, its
+// data stays. PermissionDenied without the ability addons:install; NotFound if it
+// is not installed.
+func (h *Host) Remove(ctx context.Context, staff addon.Staff, addonID string) error {
+	if !staff.Can(addon.AbilityInstall) {
+		return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow you to remove add-ons.")
+	}
+	if err := h.store.Suspend(ctx, staff.BillerID, addonID); err != nil {
+		return err
+	}
+	h.fleet.Wake()
+	return h.audit(ctx, staff, &manifest.Manifest{ID: addonID}, "addon.removed", nil)
+}
+
+// Installed returns the biller's installations, suspended ones included.
+func (h *Host) Installed(ctx context.Context, biller string) ([]addon.Installation, error) {
+	return h.store.Installations(ctx, biller)
+}
+
+func (h *Host) audit(ctx context.Context, staff addon.Staff, m *manifest.Manifest, action string, permissions []string) error {
+	detail := map[string]string{}
+	if m.Version != "" {
+		detail["version"] = m.Version
+		detail["permissions"] = fmt.Sprint(permissions)
+	}
+	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
+		At: h.config.Now().UTC(), AddonID: m.ID, StaffID: staff.ID, Action: action, Object: m.ID, Detail: detail,
+	})
+	if err != nil {
+		return fmt.Errorf("record audit: %w", err)
+	}
+	return nil
+}
+
+func permissionNames(m *manifest.Manifest) []string {
+	names := []string{}
+	for _, p := range m.Permissions {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// Ready returns nil when every add-on that is switched on answers, and why not
+// otherwise.
+func (h *Host) Ready(ctx context.Context) error {
+	list, err := h.store.Active(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, a := range list {
+		if _, err := h.fleet.Client(a.AddonID); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", a.AddonID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// catalog offers what the marketplace has, in the version that runs already
+// where one does.
+type catalog struct{ host *Host }
+
+var _ admin.Catalog = catalog{}
+
+// Offers implements admin.Catalog.
+func (c catalog) Offers(ctx context.Context) ([]admin.Offer, error) {
+	newest, err := newestOffers(ctx, c.host.config.Marketplace)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]admin.Offer, 0, len(newest))
+	for _, o := range newest {
+		m := o.Manifest
+		if active, ok := c.host.shelf.manifest(m.ID); ok {
+			m = active
+		}
+		list = append(list, admin.Offer{Manifest: m, Size: o.Size})
+	}
+	return list, nil
+}
+
+// newestOffers returns the newest version of each add-on.
+func newestOffers(ctx context.Context, from marketplace.Source) ([]marketplace.Offer, error) {
+	list, err := from.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(o marketplace.Offer) bool {
+		again := seen[o.Manifest.ID]
+		seen[o.Manifest.ID] = true
+		return again
+	}), nil
+}
+
+// runner tells the marketplace how add-ons are.
+type runner struct{ host *Host }
+
+var _ admin.Runner = runner{}
+
+// Health implements admin.Runner.
+func (r runner) Health(_ context.Context, addonID string) error {
+	_, err := r.host.fleet.Client(addonID)
+	return err
+}
+
+// Await implements admin.Runner.
+func (r runner) Await(ctx context.Context, addonID string) error {
+	list, err := r.host.store.Active(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if a.AddonID == addonID {
+			return r.host.fleet.Ensure(ctx, a)
+		}
+	}
+	return apperr.Errorf(apperr.NotFound, "This add-on does not run.")
+}

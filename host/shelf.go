@@ -1,0 +1,128 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/marketplace"
+	"github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+)
+
+// shelf knows the unpacked package of each add-on that the platform runs. Pages
+// ask it at every request, so it answers from memory and follows the database
+// when it is told to.
+type shelf struct {
+	active func(ctx context.Context) ([]addon.Active, error)
+	market marketplace.Source
+	// dir holds unpacked packages, each in a folder named by its digest.
+	dir string
+	log *slog.Logger
+
+	mu       sync.RWMutex
+	packages []*pack.Package
+	pages    []pages.Addon
+}
+
+// refresh reads which versions are active. A package that is not on this machine
+// yet is fetched; one that cannot be had is left out and logged.
+func (s *shelf) refresh(ctx context.Context) error {
+	list, err := s.active(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]*pack.Package{}
+	for _, p := range s.all() {
+		known[p.Digest] = p
+	}
+	var packages []*pack.Package
+	var shown []pages.Addon
+	for _, a := range list {
+		p := known[a.Digest]
+		if p == nil {
+			if p, err = s.open(ctx, a); err != nil {
+				s.log.ErrorContext(ctx, "package of an add-on cannot be had", "addon", a.AddonID, "digest", a.Digest, "error", err.Error())
+				continue
+			}
+		}
+		packages = append(packages, p)
+		shown = append(shown, pages.Addon{Manifest: p.Manifest, Digest: p.Digest, StaticDir: staticDir(p)})
+	}
+	s.mu.Lock()
+	s.packages, s.pages = packages, shown
+	s.mu.Unlock()
+	return nil
+}
+
+// open returns the unpacked package of an active version.
+func (s *shelf) open(ctx context.Context, a addon.Active) (*pack.Package, error) {
+	p, err := pack.Open(filepath.Join(s.dir, a.Digest))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return p, err
+	}
+	if p, err = marketplace.Unpack(ctx, s.market, a.AddonID, a.Version, s.dir); err != nil {
+		return nil, err
+	}
+	if p.Digest != a.Digest {
+		return nil, fmt.Errorf("marketplace offers %s %s with digest %s", a.AddonID, a.Version, p.Digest)
+	}
+	return p, nil
+}
+
+func (s *shelf) all() []*pack.Package {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.packages
+}
+
+// manifest returns that of the active version.
+func (s *shelf) manifest(id string) (*manifest.Manifest, bool) {
+	for _, p := range s.all() {
+		if p.Manifest.ID == id {
+			return p.Manifest, true
+		}
+	}
+	return nil, false
+}
+
+var _ pages.Addons = (*shelf)(nil)
+
+// Active implements pages.Addons.
+func (s *shelf) Active() []pages.Addon {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.pages
+}
+
+func staticDir(p *pack.Package) string {
+	dir := p.Path("static")
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
+}
+
+// follow refreshes until ctx ends: another process may have chosen.
+func (s *shelf) follow(ctx context.Context) error {
+	again := time.NewTicker(2 * time.Second)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "active add-ons cannot be read", "error", err.Error())
+		}
+	}
+}
