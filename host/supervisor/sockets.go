@@ -44,7 +44,10 @@ func openSockets(dataDir string) (*sockets, error) {
 }
 
 func (s *sockets) close() error {
-	return errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+	err := errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+	// It stays while another process has its sockets there.
+	_ = os.Remove(filepath.Dir(s.dir))
+	return err
 }
 
 func socketRoot(dataDir string) (string, error) {

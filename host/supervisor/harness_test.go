@@ -1,0 +1,341 @@
+package supervisor_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/supervisor"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+const manifestText = `id: test-addon
+name: Test
+version: 1.0.0
+summary: Behaves as told.
+publisher: Acme
+icon: people
+host: ">=1.0.0 <2.0.0"
+capabilities: [invite]
+platforms: [` + runtime.GOOS + `/` + runtime.GOARCH + `]
+`
+
+// program returns this binary as a file that packages can link to.
+var program = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(self)
+	if err != nil {
+		return "", err
+	}
+	copied := self + ".addon"
+	if err := os.RemoveAll(copied); err != nil {
+		return "", err
+	}
+	return copied, os.WriteFile(copied, data, 0o555)
+})
+
+// mustPackage lays an unpacked package of this binary into folder.
+func mustPackage(tb testing.TB, folder, mode string) addon.Active {
+	tb.Helper()
+	binary, err := program()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(tb.Name() + mode))
+	digest := hex.EncodeToString(sum[:])
+	dir := filepath.Join(folder, digest)
+	name := pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH)
+	must(tb, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+	must(tb, os.Link(binary, filepath.Join(dir, name)))
+	must(tb, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifestText), 0o444))
+	must(tb, os.WriteFile(filepath.Join(dir, "mode"), []byte(mode), 0o444))
+	var files []pack.File
+	for _, f := range []string{name, "manifest.yaml", "mode"} {
+		sum, err := pack.Digest(filepath.Join(dir, f))
+		must(tb, err)
+		info, err := os.Stat(filepath.Join(dir, f))
+		must(tb, err)
+		files = append(files, pack.File{Path: f, SHA256: sum, Size: info.Size(), Mode: fmt.Sprintf("%04o", info.Mode().Perm())})
+	}
+	list, err := json.Marshal(map[string]any{"format": 1, "files": files})
+	must(tb, err)
+	must(tb, os.WriteFile(filepath.Join(dir, pack.ListName), list, 0o444))
+	return addon.Active{AddonID: "test-addon", Version: "1.0.0", Digest: digest}
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// books is a store in memory.
+type books struct {
+	mu            sync.Mutex
+	active        []addon.Active
+	installations []addon.Installation
+}
+
+func (b *books) Active(context.Context) ([]addon.Active, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.active), nil
+}
+
+func (b *books) InstallationsOf(context.Context, string) ([]addon.Installation, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.installations), nil
+}
+
+func (b *books) change(f func(*books)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(b)
+}
+
+// credentials are "biller:N"; those alive are kept.
+type credentials struct {
+	mu    sync.Mutex
+	n     int
+	alive map[string]string
+}
+
+func (c *credentials) IssueInstallation(i addon.Installation) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	token := i.BillerID + ":" + strconv.Itoa(c.n)
+	c.alive[token] = i.BillerID
+	return token
+}
+
+func (c *credentials) Revoke(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.alive, token)
+}
+
+func (c *credentials) For(_ context.Context, token string) (sdk.Host, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	biller, ok := c.alive[token]
+	if !ok {
+		return sdk.Host{}, apperr.Errorf(apperr.Unauthenticated, "unknown token")
+	}
+	return sdk.Host{Billers: named(biller)}, nil
+}
+
+type named string
+
+func (n named) Biller(context.Context) (sdk.Biller, error) {
+	return sdk.Biller{Name: "Biller " + string(n)}, nil
+}
+func (n named) As(context.Context, string) (context.Context, error) { return nil, nil }
+func (n named) Enabled() []string                                   { return nil }
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// world is a supervisor that runs until the end of the test.
+type world struct {
+	*supervisor.Supervisor
+	books       *books
+	credentials *credentials
+	log         *lockedBuffer
+	dir         string
+	active      addon.Active
+	cancel      context.CancelFunc
+	ended       chan error
+}
+
+func mustWorld(tb testing.TB, mode string, billers ...string) *world {
+	tb.Helper()
+	return mustWorldIn(tb, mustDir(tb), mode, billers...)
+}
+
+// mustDir returns a folder whose name is short enough to hold the sockets.
+func mustDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "s")
+	must(tb, err)
+	tb.Cleanup(func() { must(tb, os.RemoveAll(dir)) })
+	return dir
+}
+
+func mustWorldIn(tb testing.TB, dir, mode string, billers ...string) *world {
+	tb.Helper()
+	w := &world{
+		books: &books{}, credentials: &credentials{alive: map[string]string{}}, log: &lockedBuffer{},
+		dir: dir, ended: make(chan error, 1),
+	}
+	w.active = mustPackage(tb, filepath.Join(dir, "packages"), mode)
+	w.books.active = []addon.Active{w.active}
+	for _, b := range billers {
+		w.books.installations = append(w.books.installations, addon.Installation{BillerID: b, AddonID: "test-addon", State: addon.Enabled})
+	}
+	w.Supervisor = supervisor.New(supervisor.Config{
+		Store: w.books, Credentials: w.credentials,
+		Services: func(string) wire.Services { return w.credentials },
+		Env: func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
+			return supervisor.Env{Database: sdk.Database{Driver: "sqlite", DSN: "file"}, Key: make([]byte, 32)}, nil
+		},
+		Call: func(_ context.Context, i addon.Installation) (sdk.Call, error) {
+			return sdk.Call{BillerID: i.BillerID}, nil
+		},
+		Packages: filepath.Join(dir, "packages"), DataDir: dir,
+		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Times: supervisor.Times{
+			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: 200 * time.Millisecond,
+			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
+			Handshake: 5 * time.Second,
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	go func() { w.ended <- w.Run(ctx) }()
+	tb.Cleanup(func() { w.mustEnd(tb) })
+	return w
+}
+
+// mustEnd stops the supervisor and looks for what it left behind.
+func (w *world) mustEnd(tb testing.TB) {
+	tb.Helper()
+	if w.ended == nil {
+		return
+	}
+	pid := w.status().PID
+	w.cancel()
+	select {
+	case err := <-w.ended:
+		must(tb, err)
+	case <-time.After(30 * time.Second):
+		tb.Fatalf("supervisor does not end\n%s", w.log)
+	}
+	w.ended = nil
+	if pid != 0 && alive(pid) {
+		tb.Errorf("process %d is left behind", pid)
+	}
+	if entries, err := os.ReadDir(filepath.Join(w.dir, "run")); err == nil {
+		tb.Errorf("sockets are left: %v", entries)
+	}
+	w.credentials.mu.Lock()
+	defer w.credentials.mu.Unlock()
+	if len(w.credentials.alive) > 0 {
+		tb.Errorf("credentials are left: %v", w.credentials.alive)
+	}
+}
+
+func (w *world) status() supervisor.Status {
+	for _, s := range w.Statuses() {
+		return s
+	}
+	return supervisor.Status{}
+}
+
+func (w *world) mustEnsure(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	defer cancel()
+	if err := w.Ensure(ctx, w.active); err != nil {
+		tb.Fatalf("Ensure: %v\n%s", err, w.log)
+	}
+}
+
+// do calls the add-on; see behaviour.
+func (w *world) do(tb testing.TB, what string) (string, error) {
+	tb.Helper()
+	c, err := w.Client("test-addon")
+	if err != nil {
+		return "", err
+	}
+	return c.Invite(sdk.Call{}, "").Link(tb.Context(), what)
+}
+
+func (w *world) notes() []string {
+	data, err := os.ReadFile(filepath.Join(w.dir, "packages", w.active.Digest) + ".notes")
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSpace(string(data)), "\n")
+}
+
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// until waits for a condition that another goroutine or process brings about.
+func until(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			tb.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// runHost is a host for TestAddonDiesWithItsHost.
+func runHost(dir string) {
+	tb := &mainTB{}
+	w := mustWorldIn(tb, dir, "")
+	w.mustEnsure(tb)
+	fmt.Println(w.status().PID)
+	select {}
+}
+
+// mainTB lets helpers run outside a test.
+type mainTB struct{ testing.TB }
+
+func (mainTB) Helper()                  {}
+func (mainTB) Cleanup(func())           {}
+func (mainTB) Name() string             { return "host" }
+func (mainTB) Context() context.Context { return context.Background() }
+func (mainTB) Fatal(args ...any)        { fmt.Fprintln(os.Stderr, args...); os.Exit(1) }
+func (mainTB) Fatalf(f string, args ...any) {
+	fmt.Fprintf(os.Stderr, f+"\n", args...)
+	os.Exit(1)
+}
