@@ -110,29 +110,6 @@ func TestSignedInAsOther(t *testing.T) {
 	})
 }
 
-func TestDisabledBillerAndPurge(t *testing.T) {
-	t.Parallel()
-	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
-		session := w.signedUp(t, "c1")
-		must(t, w.Disable(ctx, w.caller))
-		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
-			t.Errorf("Session while disabled = %v", err)
-		}
-		must(t, w.Enable(ctx, w.caller))
-		if _, err := w.Session(ctx, c, session); err != nil {
-			t.Errorf("Session after enabling again = %v", err)
-		}
-		must(t, w.Purge(ctx, w.caller))
-		if _, err := w.Service.Customer(ctx, w.caller, "c1"); !apperr.Is(err, apperr.NotFound) {
-			t.Errorf("Customer after Purge = %v", err)
-		}
-		if _, err := w.Service.Customer(ctx, w.other, "c1"); err != nil {
-			t.Errorf("the other biller after Purge = %v", err)
-		}
-	})
-}
-
 func TestSessionsRunOut(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
@@ -153,5 +130,26 @@ func TestSessionsRunOut(t *testing.T) {
 		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("after a day of silence = %v", err)
 		}
+	})
+}
+
+func TestSessionReachesOnlyItsCustomers(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		session := w.signedUp(t, "c1")
+		view, err := w.Session(t.Context(), public(w.caller), session)
+		must(t, err)
+		if g, err := view.Customer("c1"); err != nil || g.Name != "Doe Residence" {
+			t.Errorf("own customer = %+v, %v", g, err)
+		}
+		_, err = view.Customer("c2")
+		wantCode(t, err, apperr.NotFound)
+		archived := customers()[0]
+		archived.Archived, archived.Version = true, 2
+		must(t, w.ApplyCustomers(t.Context(), w.caller, []portal.Customer{archived}))
+		view, err = w.Session(t.Context(), public(w.caller), session)
+		must(t, err)
+		_, err = view.Customer("c1")
+		wantCode(t, err, apperr.NotFound)
 	})
 }

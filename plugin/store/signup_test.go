@@ -258,3 +258,26 @@ func TestFiveWrongCodes(t *testing.T) {
 		must(t, err)
 	})
 }
+
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		state, err := w.Begin(ctx, c, link)
+		must(t, err)
+		if state.Step != portal.StepRegister || state.MaskedEmail != "J•••@Acme.com" || state.CustomerName != "Doe Residence" {
+			t.Errorf("Begin = %+v", state)
+		}
+		w.wantStatus(t, "c1", portal.StatusOpened)
+		state, err = w.Register(ctx, c, state.Handle, "jane@acme.com", goodPassword)
+		must(t, err)
+		if state.Step != portal.StepProfile {
+			t.Errorf("Register = %+v", state)
+		}
+		for _, c := range []portal.Caller{public(w.other), c} {
+			_, err = w.Begin(ctx, c, map[bool]string{true: link, false: "garbage"}[c.BillerID == "south"])
+			wantCode(t, err, apperr.NotFound)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+func TestNewAgreementGatesThePortal(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		first, err := w.Agreement(ctx, c)
+		must(t, err)
+		if first.Version != portal.DefaultAgreementVersion || len(first.TextHash) != 64 || first.Text == "" {
+			t.Errorf("agreement = %+v", first)
+		}
+		for _, biller := range []string{"north", "south"} {
+			version := map[string]string{"north": "2", "south": "3"}[biller]
+			_, err = w.db.W.ExecContext(ctx, `
+				INSERT INTO agreements (biller_id, version, effective_on, text, text_hash)
+				VALUES ($1, $2, $3, 'New text.', 'abc')`,
+				biller, version, w.clock.Now().Add(24*time.Hour).UnixMicro())
+			must(t, err)
+		}
+		if view, err := w.Session(ctx, c, session); err != nil || view.AgreementPending {
+			t.Errorf("before its day = %+v, %v", view, err)
+		}
+		w.clock.Add(24*time.Hour - time.Minute)
+		_, err = w.Session(ctx, c, session) // keeps the session in use
+		must(t, err)
+		w.clock.Add(time.Minute)
+		view, err := w.Session(ctx, c, session)
+		must(t, err)
+		if !view.AgreementPending {
+			t.Error("the new version does not gate the portal")
+		}
+		w.wantStatus(t, "c1", portal.StatusRegistered)
+		if _, err := w.Accept(ctx, c, portal.Holder{Session: session}, "1"); !errors.Is(err, portal.ErrAgreementChanged) {
+			t.Errorf("Accept of the old version = %v", err)
+		}
+		done, err := w.Accept(ctx, c, portal.Holder{Session: session}, "2")
+		must(t, err)
+		if view, err := w.Session(ctx, c, done.Session); err != nil || view.AgreementPending {
+			t.Errorf("after accepting = %+v, %v", view, err)
+		}
+	})
+}
+
+func TestDeclineWithASession(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		must(t, w.Decline(ctx, c, portal.Holder{Session: session}))
+		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("the session after declining = %v", err)
+		}
+		must(t, w.Decline(ctx, c, portal.Holder{Session: session}))
+		must(t, w.Decline(ctx, c, portal.Holder{Handle: "garbage"}))
+		must(t, w.Decline(ctx, c, portal.Holder{}))
+		for _, h := range []portal.Holder{{}, {Handle: "garbage"}, {Session: "garbage"}} {
+			_, err := w.Accept(ctx, c, h, portal.DefaultAgreementVersion)
+			wantCode(t, err, apperr.Unauthenticated)
+		}
+	})
+}
+
+// TestProofOfAcceptance: who, when, which text, from where.
+func TestProofOfAcceptance(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.caller.Agent = "Bad\x00\xff/1.0"
+		w.signedUp(t, "c1")
+		agreement, err := w.Agreement(ctx, w.caller)
+		must(t, err)
+		var proof struct {
+			TextHash   string `db:"text_hash"`
+			AcceptedAt int64  `db:"accepted_at"`
+			IP         string `db:"ip"`
+			Agent      string `db:"agent"`
+		}
+		must(t, w.db.R.GetContext(ctx, &proof, `
+			SELECT
+				text_hash,
+				accepted_at,
+				ip,
+				agent
+			FROM acceptances
+			WHERE biller_id = $1`, "north"))
+		if proof.TextHash != agreement.TextHash || proof.AcceptedAt != w.clock.Now().UnixMicro() ||
+			proof.IP != "203.0.113.7" || proof.Agent != "Bad\uFFFD/1.0" {
+			t.Errorf("proof = %+v", proof)
+		}
+	})
+}
