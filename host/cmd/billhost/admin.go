@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+type billerCommands struct {
+	Add billerAddCommand `cmd:"" help:"Add a biller."`
+}
+
+type billerAddCommand struct {
+	Name     string `required:"" help:"Name, as customers know it."`
+	Slug     string `required:"" help:"Short word in the portal's address; it never changes."`
+	Email    string `help:"Address that customers may write to."`
+	Phone    string `help:"Number that customers may call."`
+	Hours    string `help:"When somebody answers."`
+	Street   string `help:"Street of the postal address."`
+	City     string `help:"City."`
+	State    string `help:"State."`
+	Zip      string `help:"Zip."`
+	Country  string `help:"Country."`
+	Brand    string `help:"Colour as #rrggbb."`
+	TimeZone string `help:"IANA time zone; America/New_York by default."`
+	Locale   string `help:"Language tag; en-US by default."`
+	Currency string `help:"Currency; USD by default."`
+}
+
+func (cmd *billerAddCommand) run(ctx context.Context, p *Program, c Config) error {
+	l, err := openBooks(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer l.close(p.logger(c))
+	b, err := l.AddBiller(ctx, sdk.Biller{
+		Name: cmd.Name, Slug: cmd.Slug, Email: cmd.Email, Phone: cmd.Phone, Hours: cmd.Hours, Brand: cmd.Brand,
+		Address:  sdk.Address{Street: cmd.Street, City: cmd.City, State: cmd.State, Zip: cmd.Zip, Country: cmd.Country},
+		TimeZone: cmd.TimeZone, Locale: cmd.Locale, Currency: cmd.Currency,
+	})
+	if err != nil {
+		return plain(err)
+	}
+	_, err = fmt.Fprintf(p.Stdout, "Added %s (%s)\n", b.Name, b.Slug)
+	return err
+}
+
+type staffCommands struct {
+	Add staffAddCommand `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link."`
+}
+
+type staffAddCommand struct {
+	Biller string `required:"" placeholder:"SLUG" help:"Slug of the biller."`
+	Email  string `required:"" help:"The person's address."`
+	Name   string `help:"The person's name; the address by default."`
+	Role   string `required:"" enum:"owner,manager,viewer" help:"owner, manager or viewer."`
+}
+
+func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error {
+	l, err := openBooks(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer l.close(p.logger(c))
+	biller, err := l.BillerBySlug(ctx, cmd.Biller)
+	if err != nil {
+		return fmt.Errorf("biller %q: %w", cmd.Biller, err)
+	}
+	name := cmd.Name
+	if name == "" {
+		name = cmd.Email
+	}
+	person, err := l.AddStaff(ctx, books.Staff{BillerID: biller.ID, Email: cmd.Email, Name: name, Role: books.Role(cmd.Role)})
+	if apperr.Is(err, apperr.Conflict) {
+		person, err = l.StaffByEmail(ctx, biller.ID, cmd.Email)
+		if err == nil && string(person.Role) != cmd.Role {
+			return fmt.Errorf("%s is on the staff already, as %s", person.Email, person.Role)
+		}
+	}
+	if err != nil {
+		return plain(err)
+	}
+	link, err := l.NewStaffLink(ctx, biller.ID, person.ID)
+	if err != nil {
+		return err
+	}
+	base := c.BaseURL
+	if base == "" {
+		base = "http://" + c.ListenAddr
+	}
+	_, err = fmt.Fprintf(p.Stdout, "Sign in: %s/sign-in/%s\n", base, link)
+	return err
+}
+
+// plain keeps what a person can act on: for a form error the fields' texts.
+func plain(err error) error {
+	for field, text := range apperr.FieldsOf(err) {
+		return fmt.Errorf("--%s: %s", field, text)
+	}
+	return err
+}
+
+type migrateCommand struct{}
+
+// run brings the platform's schema and the host's up to date; each add-on
+// migrates its own when it starts.
+func (*migrateCommand) run(ctx context.Context, p *Program, c Config) error {
+	l, err := openBooks(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	defer l.close(p.logger(c))
+	if err := migrateHost(ctx, l.places); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, "The database is up to date.")
+	return err
+}

@@ -1,0 +1,397 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
+)
+
+// result is what a command printed and returned.
+type result struct {
+	stdout, stderr string
+	err            error
+}
+
+// run does one command line to its end.
+func run(tb testing.TB, args ...string) result {
+	tb.Helper()
+	var stdout, stderr bytes.Buffer
+	p := Program{Args: args, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr}
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute) // a server that starts against expectation ends
+	defer cancel()
+	err := p.Run(ctx)
+	return result{stdout.String(), stderr.String(), err}
+}
+
+// mustRun is run for a command that succeeds.
+func mustRun(tb testing.TB, args ...string) result {
+	tb.Helper()
+	r := run(tb, args...)
+	if r.err != nil {
+		tb.Fatalf("%v: %v\n%s", args, r.err, r.stderr)
+	}
+	return r
+}
+
+// locked is a buffer that several goroutines write to.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// running is a served platform.
+type running struct {
+	base, link string
+	stop       func() error
+}
+
+// mustServe starts the platform in development and waits for its two lines.
+func mustServe(tb testing.TB, args ...string) running {
+	tb.Helper()
+	read, write := io.Pipe()
+	var stderr locked
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	p := Program{Args: append([]string{"serve", "--dev", "--listen-addr", "127.0.0.1:0"}, args...), Stdout: write, Stderr: &stderr}
+	go func() {
+		err := p.Run(ctx)
+		_ = write.Close() // a pipe's close never fails
+		done <- err
+	}()
+	lines := bufio.NewScanner(read)
+	var got []string
+	for len(got) < 2 && lines.Scan() {
+		got = append(got, lines.Text())
+	}
+	if len(got) < 2 {
+		cancel()
+		tb.Fatalf("no two lines: %q, %v\n%s", got, <-done, stderr.String())
+	}
+	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	tb.Cleanup(func() {
+		if err := stop(); err != nil {
+			tb.Errorf("stop: %v", err)
+		}
+	})
+	base, ok := strings.CutPrefix(got[0], "Listening on ")
+	link, ok2 := strings.CutPrefix(got[1], "Sign in: ")
+	if !ok || !ok2 || !strings.HasPrefix(link, base+"/sign-in/") {
+		tb.Fatalf("lines %q", got)
+	}
+	return running{base, link, stop}
+}
+
+// mustGet returns the body of a page.
+func mustGet(tb testing.TB, c *http.Client, url string) string {
+	tb.Helper()
+	return body(tb, func() (*http.Response, error) { return c.Get(url) })
+}
+
+func body(tb testing.TB, do func() (*http.Response, error)) string {
+	tb.Helper()
+	res, err := do()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		tb.Fatalf("%s: %s %v\n%s", res.Request.URL, res.Status, err, b)
+	}
+	return string(b)
+}
+
+// mustSignIn follows a one-time link to its end.
+func mustSignIn(tb testing.TB, link string) *http.Client {
+	tb.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &http.Client{Jar: jar}
+	if page := mustGet(tb, c, link); !strings.Contains(page, ">Sign in</button>") {
+		tb.Fatalf("no button in\n%s", page)
+	}
+	overview := body(tb, func() (*http.Response, error) { return c.Post(link, "application/x-www-form-urlencoded", nil) })
+	if !strings.Contains(overview, "<h1>Overview</h1>") {
+		tb.Fatalf("not signed in:\n%s", overview)
+	}
+	return c
+}
+
+// places are the two kinds of database, as arguments.
+func places(tb testing.TB) map[string][]string {
+	tb.Helper()
+	return map[string][]string{
+		"sqlite":   {"--data-dir", tb.TempDir()},
+		"postgres": {"--data-dir", tb.TempDir(), "--database-url", dbtest.Postgres(tb).DSN},
+	}
+}
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			up := mustServe(t, place...)
+			c := mustSignIn(t, up.link)
+			list := mustGet(t, c, up.base+"/admin/customers")
+			if strings.Count(list, "No email") > 1 || strings.Count(list, "<tr ") != 51 || strings.Contains(list, ">$0.00<") {
+				t.Errorf("the first page has no 50 customers with addresses and open invoices:\n%s", list)
+			}
+			for _, search := range []string{"gulf", "crane"} {
+				if page := mustGet(t, c, up.base+"/admin/customers?q="+search); strings.Count(page, "<tr ") < 3 {
+					t.Errorf("search %s:\n%s", search, page)
+				}
+			}
+			id := regexp.MustCompile(`/admin/customers/([0-9a-f-]{36})`).FindStringSubmatch(list)[1]
+			bills := mustGet(t, c, up.base+"/admin/customers/"+id+"?tab=invoices")
+			invoice := regexp.MustCompile(`/admin/invoices/[0-9a-f-]{36}`).FindString(bills)
+			if page := mustGet(t, c, up.base+invoice); !strings.Contains(page, "Balance due") {
+				t.Errorf("invoice:\n%s", page)
+			}
+			for _, path := range []string{"/", "/admin/reports/customers", "/healthz"} {
+				mustGet(t, c, up.base+path)
+			}
+			if err := up.stop(); err != nil {
+				t.Fatalf("stop: %v", err)
+			}
+			again := mustServe(t, place...)
+			mustSignIn(t, again.link)
+		})
+	}
+}
+
+func TestSecretIsPrivateAndKept(t *testing.T) {
+	t.Parallel()
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := mustServe(t, place...).stop(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(place[1], "secret")
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("secret: %v, %v", info, err)
+			}
+			if err := os.WriteFile(path, []byte(strings.Repeat("x", 64)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, append([]string{"serve", "--dev", "--listen-addr", "127.0.0.1:0"}, place...)...)
+			if r.err == nil || !strings.Contains(r.err.Error(), "the secret is not the one") {
+				t.Errorf("with another secret: %v", r.err)
+			}
+		})
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() }) // after the parallel cases
+	data := t.TempDir()
+	secret := filepath.Join(data, "given")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	live := []string{"--base-url", "https://billing.example.com", "--portal-base-url", "https://pay.example.com", "--smtp-url", "smtp://mail.example.com"}
+	gone := "postgres://nobody:hunter2@127.0.0.1:1/none?sslmode=disable"
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"nothing":            {nil, "expected one of"},
+		"unknown flag":       {[]string{"serve", "--nope"}, "unknown flag --nope"},
+		"port in use":        {[]string{"serve", "--dev", "--listen-addr", taken.Addr().String()}, taken.Addr().String() + " is in use; set LISTEN_ADDR"},
+		"dev not loopback":   {[]string{"serve", "--dev", "--listen-addr", "0.0.0.0:8080"}, "--dev listens on this machine only"},
+		"dev all interfaces": {[]string{"serve", "--dev", "--listen-addr", ":8080"}, "--dev listens on this machine only"},
+		"bad address":        {[]string{"serve", "--dev", "--listen-addr", "nonsense"}, "LISTEN_ADDR"},
+		"no base":            {[]string{"serve", "--smtp-url", "smtp://m"}, "BASE_URL is missing"},
+		"no smtp":            {append([]string{"serve"}, live[:4]...), "SMTP_URL is missing"},
+		"no portal":          {[]string{"serve", "--smtp-url", "smtp://m", "--base-url", "https://a.example"}, "PORTAL_BASE_URL is missing"},
+		"one host name":      {[]string{"serve", "--smtp-url", "smtp://m", "--base-url", "https://a.example", "--portal-base-url", "https://A.example:444"}, "same host name"},
+		"plain http":         {[]string{"serve", "--smtp-url", "smtp://m", "--base-url", "http://a.example"}, "must begin with https://"},
+		"no origin":          {[]string{"serve", "--dev", "--base-url", "https://a.example/x"}, "must be an origin"},
+		"half of tls":        {append([]string{"serve", "--tls-cert-file", "x"}, live...), "TLS_KEY_FILE"},
+		"no secret":          {append([]string{"serve", "--database-url", gone}, live...), "SECRET_FILE is missing"},
+		"secret file gone":   {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--database-url", gone, "--secret-file", "/nowhere"}, live...), "secret /nowhere is missing"},
+		"database down":      {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--database-url", gone, "--secret-file", secret}, live...), "The database cannot be reached"},
+		"not a database":     {[]string{"serve", "--dev", "--database-url", "mysql://x"}, "DATABASE_URL must look like"},
+		"not migrated":       {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--data-dir", filepath.Join(data, "new")}, live...), "Run the migrate command first"},
+		"bad proxies":        {[]string{"serve", "--dev", "--trusted-proxies", "x"}, "TRUSTED_PROXIES"},
+		"import without":     {[]string{"import", "x.csv"}, "--biller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := tc.args
+			if !strings.Contains(strings.Join(args, " "), "--data-dir") && len(args) > 0 {
+				args = append(args, "--data-dir", t.TempDir())
+			}
+			r := run(t, args...)
+			if r.err == nil || !strings.Contains(r.err.Error(), tc.want) || strings.Contains(r.err.Error(), "hunter2") {
+				t.Errorf("error %v, want %q", r.err, tc.want)
+			}
+			if r.stdout != "" {
+				t.Errorf("stdout %q", r.stdout)
+			}
+		})
+	}
+}
+
+func TestConfigFromEnvironmentAndFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smtp")
+	if err := os.WriteFile(file, []byte("smtp://u:p@mail.example.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SMTP_URL_FILE", file)
+	t.Setenv("LISTEN_ADDR", "127.0.0.1:7")
+	var got Config
+	c := Config{ListenAddr: "127.0.0.1:7", SMTPURLFile: file, LogLevel: "debug", BaseURL: "https://b.example/"}
+	got, err := c.Validate()
+	if err != nil || got.SMTPURL != "smtp://u:p@mail.example.com" || got.BaseURL != "https://b.example" || got.MailFrom != "no-reply@b.example" {
+		t.Errorf("config %+v, %v", got, err)
+	}
+	r := run(t, "serve", "--dev", "--smtp-url", "smtp://other")
+	if r.err == nil || !strings.Contains(r.err.Error(), "SMTP_URL and SMTP_URL_FILE are both set") {
+		t.Errorf("both: %v", r.err)
+	}
+}
+
+func TestAdministration(t *testing.T) {
+	t.Parallel()
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			with := func(args ...string) []string { return append(args, place...) }
+			if name == "postgres" {
+				secret := filepath.Join(t.TempDir(), "s")
+				if err := os.WriteFile(secret, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				place = append(place, "--secret-file", secret)
+			}
+			mustRun(t, with("migrate")...)
+			mustRun(t, with("migrate")...)
+			mustRun(t, with("biller", "add", "--name", "Acme", "--slug", "acme")...)
+			if r := run(t, with("biller", "add", "--name", "Acme", "--slug", "acme")...); r.err == nil || !strings.Contains(r.err.Error(), "taken") {
+				t.Errorf("second biller: %v", r.err)
+			}
+			if r := run(t, with("biller", "add", "--name", "X", "--slug", "Portal")...); r.err == nil || !strings.Contains(r.err.Error(), "--slug") {
+				t.Errorf("bad slug: %v", r.err)
+			}
+			for range 2 {
+				r := mustRun(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--name", "Olga", "--role", "owner")...)
+				if !strings.HasPrefix(r.stdout, "Sign in: http://127.0.0.1:8080/sign-in/") {
+					t.Errorf("staff add printed %q", r.stdout)
+				}
+			}
+			if r := run(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--role", "viewer")...); r.err == nil || !strings.Contains(r.err.Error(), "as owner") {
+				t.Errorf("other role: %v", r.err)
+			}
+			if r := run(t, with("staff", "add", "--biller", "none", "--email", "o@acme.example", "--role", "viewer")...); r.err == nil || !strings.Contains(r.err.Error(), "no such biller") {
+				t.Errorf("no biller: %v", r.err)
+			}
+		})
+	}
+}
+
+// customerList is a list of n customers as QuickBooks Online exports it.
+func customerList(n int) string {
+	var b strings.Builder
+	b.WriteString("\xef\xbb\xbfName,Company name,Street Address,City,State,Country,Zip,Phone,Email,Attachments,Open balance\r\n")
+	for i := range n {
+		fmt.Fprintf(&b, "\"Customer, No. %04d\",Company %d,\"%d Main Street\",Clearwater,FL,USA,0%d,(727) 555-0100,c%d@customers.example,,\"$1,%03d.25\"\r\n", i, i, i, 3000+i, i, i%1000)
+	}
+	return b.String()
+}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	for name, place := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			up := mustServe(t, place...)
+			file := filepath.Join(t.TempDir(), "customers.csv")
+			write := func(content string) {
+				t.Helper()
+				if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(customerList(1000))
+			imp := append([]string{"import", "--biller", "northwind", file}, place...)
+			for _, want := range []string{"1000 created, 0 changed, 0 unchanged\n", "0 created, 0 changed, 1000 unchanged\n"} {
+				if r := mustRun(t, imp...); r.stdout != want || r.stderr != "columns not read: Attachments\n" {
+					t.Errorf("printed %q and %q, want %q", r.stdout, r.stderr, want)
+				}
+			}
+			write(strings.Replace(customerList(1000), "Clearwater", "Dunedin", 3))
+			if r := mustRun(t, imp...); r.stdout != "0 created, 3 changed, 997 unchanged\n" {
+				t.Errorf("after a change: %q", r.stdout)
+			}
+			c := mustSignIn(t, up.link)
+			if page := mustGet(t, c, up.base+"/admin/customers?q=c7%40customers"); !strings.Contains(page, "$1,007.25") {
+				t.Errorf("not on the list:\n%s", page)
+			}
+		})
+	}
+}
+
+// TestImportRefusals has its golden file beside it.
+func TestImportRefusals(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	if err := mustServe(t, "--data-dir", data).stop(); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, "import", "--biller", "harbor", "--data-dir", data, filepath.Join("testdata", "customers.csv"))
+	got := r.stdout + r.stderr + fmt.Sprintln("error:", r.err)
+	want, err := os.ReadFile(filepath.Join("testdata", "customers.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("import (-want +got):\n%s", diff)
+	}
+	for args, want := range map[string]string{
+		"none " + filepath.Join("testdata", "customers.csv"): "no such biller",
+		"harbor /nowhere/x.csv":                              "no such file",
+		"harbor " + "program_test.go":                        "The column Name is missing",
+	} {
+		slug, file, _ := strings.Cut(args, " ")
+		if r := run(t, "import", "--biller", slug, "--data-dir", data, file); r.err == nil || !strings.Contains(r.err.Error(), want) {
+			t.Errorf("%s: %v, want %q", args, r.err, want)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// minSecret is the least length of the secret's text.
+const minSecret = 32
+
+// secret is what every other key is derived from.
+type secret struct{ text string }
+
+// loadSecret reads the secret. On one machine, and in development, a missing one
+// is made in DATA_DIR, readable by its owner alone.
+func loadSecret(c Config) (secret, error) {
+	path := c.SecretFile
+	if path == "" {
+		path = filepath.Join(c.DataDir, "secret")
+		if c.DatabaseURL == "" || c.Dev {
+			if err := makeSecret(path); err != nil {
+				return secret{}, err
+			}
+		}
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret{}, fmt.Errorf("the secret %s is missing; set SECRET_FILE to the one this database was made with", path)
+	}
+	if err != nil {
+		return secret{}, fmt.Errorf("read SECRET_FILE: %w", err)
+	}
+	text := strings.TrimSpace(string(b))
+	if len(text) < minSecret {
+		return secret{}, fmt.Errorf("the secret in %s is too short: at least %d characters (openssl rand -hex 32 makes one)", path, minSecret)
+	}
+	return secret{text}, nil
+}
+
+// makeSecret writes a new secret unless there is one. The file appears whole.
+func makeSecret(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make DATA_DIR: %w", err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".secret-") // mode 0600
+	if err != nil {
+		return fmt.Errorf("make secret: %w", err)
+	}
+	defer os.Remove(f.Name())
+	raw := make([]byte, 32)
+	_, err = rand.Read(raw)
+	if err == nil {
+		_, err = f.WriteString(hex.EncodeToString(raw) + "\n")
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("make secret: %w", err)
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) { // another process may be first
+		return fmt.Errorf("make secret: %w", err)
+	}
+	return nil
+}
+
+// key derives 32 bytes for one purpose.
+func (s secret) key(purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, []byte(s.text), nil, "billhost/"+purpose, 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive key: %w", err)
+	}
+	return key, nil
+}
+
+// word derives n hex digits for one purpose: a password, or the fingerprint.
+func (s secret) word(purpose string, n int) (string, error) {
+	key, err := s.key(purpose)
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(key)[:n], nil
+}
