@@ -206,15 +206,91 @@ func TestSlotsAndRemoval(t *testing.T) {
 	}
 }
 
-func TestPublishWithoutListeners(t *testing.T) {
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	h := hosttest.MustHost(t)
+	event := sdk.Event{ID: "e1", Kind: sdk.CustomerCreated, Customer: sdk.Customer{ID: "7", Version: 1}}
+	if err := h.Publish(t.Context(), "northwind", event); err != nil {
+		t.Errorf("without add-ons: %v", err)
+	}
+	h.MustInstall("hello")
+	if err := h.Publish(t.Context(), "northwind", event); err != nil {
+		t.Errorf("to an add-on that keeps it: %v", err)
+	}
+	event.Customer.Version = 0
+	if err := h.Publish(t.Context(), "northwind", event); !apperr.Is(err, apperr.Unavailable) {
+		t.Errorf("to an add-on that refuses it: %v", err)
+	}
+	if err := h.Publish(t.Context(), "southgate", event); err != nil {
+		t.Errorf("for a biller without the add-on: %v", err)
+	}
+	mustKill(t, mustPID(t, h))
+	event.Customer.Version = 1
+	h.Until("the event is kept after a crash", func() bool { return h.Publish(t.Context(), "northwind", event) == nil })
+}
+
+func TestCapabilities(t *testing.T) {
 	t.Parallel()
 	h := hosttest.MustHost(t)
 	h.MustInstall("hello")
-	if err := h.Publish(t.Context(), "northwind", sdk.Event{ID: "e1", Kind: sdk.CustomerCreated}); err != nil {
-		t.Errorf("an add-on without the capability events: %v", err)
+	dana, ctx := hosttest.Dana(), t.Context()
+	const greeting = "Dana Whitfield of northwind"
+
+	invite := h.Invite(dana, "hello")
+	for name, call := range map[string]func() (string, error){
+		"send":   func() (string, error) { i, err := invite.Send(ctx, "7"); return i.Status, err },
+		"resend": func() (string, error) { i, err := invite.Resend(ctx, "7"); return i.Status, err },
+		"status": func() (string, error) { s, err := invite.Status(ctx, "7"); return s.Status, err },
+		"link":   func() (string, error) { return invite.Link(ctx, "7") },
+	} {
+		if got, err := call(); err != nil || got != greeting {
+			t.Errorf("%s: %q %v", name, got, err)
+		}
 	}
-	if _, err := h.Invite(hosttest.Dana(), "hello").Send(t.Context(), "7"); !apperr.Is(err, apperr.NotFound) {
-		t.Errorf("an add-on without the capability invite: %v", err)
+	var rows []string
+	err := h.Report(dana, "hello").Registrations(ctx, sdk.RegistrationQuery{}, func(r sdk.Registration) error {
+		rows = append(rows, r.Name)
+		return nil
+	})
+	if diff := cmp.Diff([]string{greeting, greeting}, rows); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+
+	powerless, elsewhere := dana, dana
+	powerless.Abilities, elsewhere.BillerID = nil, "southgate"
+	if _, err := h.Invite(powerless, "hello").Send(ctx, "7"); !apperr.Is(err, apperr.PermissionDenied) {
+		t.Errorf("invite without the ability: %v", err)
+	}
+	if err := h.Report(powerless, "hello").Registrations(ctx, sdk.RegistrationQuery{}, nil); !apperr.Is(err, apperr.PermissionDenied) {
+		t.Errorf("report without the ability: %v", err)
+	}
+	if _, err := h.Invite(elsewhere, "hello").Send(ctx, "7"); !apperr.Is(err, apperr.NotFound) {
+		t.Errorf("invite for a biller without the add-on: %v", err)
+	}
+}
+
+func TestSignUpWithoutPages(t *testing.T) {
+	t.Parallel()
+	h := hosttest.MustHost(t)
+	h.MustInstall("hello")
+	s, ctx, p := h.SignUp("northwind", "hello"), t.Context(), sdk.Person{}
+	for name, step := range map[string]func() (string, error){
+		"begin":    func() (string, error) { st, err := s.Begin(ctx, "token", p); return st.Step, err },
+		"register": func() (string, error) { st, err := s.Register(ctx, "h", "a@b.example", "x", p); return st.Step, err },
+		"profiles": func() (string, error) { l, err := s.Profiles(ctx, "h", p); return l[0].Name, err },
+		"choose":   func() (string, error) { st, err := s.Choose(ctx, "h", []string{"7"}, p); return st.Step, err },
+		"confirm":  func() (string, error) { st, err := s.Confirm(ctx, "h", "123456", p); return st.Step, err },
+		"accept":   func() (string, error) { in, err := s.Accept(ctx, "h", "1", p); return in.Session, err },
+	} {
+		if got, err := step(); err != nil || got != name+" at northwind" {
+			t.Errorf("%s: %q %v", name, got, err)
+		}
+	}
+	if err := s.Resend(ctx, "h", p); !apperr.Is(err, apperr.TooManyRequests) {
+		t.Errorf("resend: %v", err)
+	}
+	if _, err := h.SignUp("southgate", "hello").Begin(ctx, "token", p); !apperr.Is(err, apperr.NotFound) {
+		t.Errorf("sign-up at a biller without the add-on: %v", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func plainAttrs(tag string) []string {
 		return []string{"alt", "width", "height", "loading"}
 	case "input":
 		return []string{"name", "value", "checked", "required", "min", "max", "step", "minlength", "maxlength",
-			"pattern", "placeholder", "autocomplete", "inputmode", "size", "multiple", "readonly", "disabled"}
+			"pattern", "placeholder", "autocomplete", "autocapitalize", "spellcheck", "inputmode", "size", "multiple", "readonly", "disabled"}
 	case "meter", "progress":
 		return []string{"value", "min", "max", "low", "high", "optimum"}
 	case "ol":

@@ -26,7 +26,9 @@ func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 	staff.HandleFunc("GET /wait", h.wait)
 	staff.HandleFunc("POST /rename", h.rename)
 	slots.HandleFunc("GET /customer", h.tab)
-	return sdk.Parts{Public: public, Staff: staff, Slots: slots}, nil
+	return sdk.Parts{
+		Public: public, Staff: staff, Slots: slots, Invite: inviter{}, SignUp: signUp{}, Report: reporter{}, Events: events{},
+	}, nil
 }
 
 type hello struct{ host sdk.Host }
