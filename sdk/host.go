@@ -27,7 +27,7 @@ type Customers interface {
 	// Customer returns one customer.
 	Customer(ctx context.Context, id string) (Customer, error)
 	// CustomersByEmail returns the customers that have exactly this address
-	// after NormalizeEmail, archived ones left out; at most 100.
+	// after email.Normalize, archived ones left out; at most 100.
 	CustomersByEmail(ctx context.Context, email string) ([]Customer, error)
 	// ListCustomers returns a page of customers ordered by id, archived ones
 	// included. Not on public requests: PermissionDenied there.

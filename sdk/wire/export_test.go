@@ -3,6 +3,9 @@ package wire
 import (
 	"context"
 	"log/slog"
+	"net/http"
+
+	"google.golang.org/grpc"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/pb"
@@ -62,4 +65,13 @@ func EventToPB(e sdk.Event) *pb.Event { return eventToPB(e, callToPB(sdk.Call{},
 
 func ToStatus(ctx context.Context, log *slog.Logger, err error) error {
 	return toStatus(ctx, log, "/addon.v1.Test/Test", err)
+}
+
+func CopyAnswer(ctx context.Context, stream grpc.BidiStreamingClient[pb.HTTPIn, pb.HTTPOut], onHead OnHead) error {
+	return (&answer{stream: stream, onHead: onHead}).copy(ctx)
+}
+
+func PageRequestOf(ctx context.Context, in *pb.HTTPIn) (*http.Request, error) {
+	ctx = withCall(ctx, in.GetHead().GetCall())
+	return request(ctx, in.GetHead(), newBodyReader(ctx, nil, in))
 }

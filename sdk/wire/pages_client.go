@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"google.golang.org/grpc"
 
 	"github.com/billing-addons/customer-portal/sdk"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/pb"
 )
 
@@ -92,25 +89,7 @@ func (c *PagesClient) Serve(ctx context.Context, p PageRequest, onHead OnHead) e
 		return &PageError{err: fromStatus(ctx, err)}
 	}
 	if rest {
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			if err := sendBody(stream, body); err != nil {
-				cancel(err)
-			}
-		}()
-		defer func() {
-			cancel(nil)
-			select {
-			case <-sent:
-				return
-			default:
-			}
-			if p.StopBody != nil {
-				p.StopBody()
-			}
-			<-sent
-		}()
+		defer upload(stream, body, cancel, p.StopBody)()
 	} else if err := stream.CloseSend(); err != nil {
 		return &PageError{err: fromStatus(ctx, err)}
 	}
@@ -119,6 +98,30 @@ func (c *PagesClient) Serve(ctx context.Context, p PageRequest, onHead OnHead) e
 		return &PageError{Started: a.started, err: err}
 	}
 	return nil
+}
+
+// upload sends the body meanwhile. The result ends that and waits for it, so
+// that nobody reads the body after the request.
+func upload(stream grpc.BidiStreamingClient[pb.HTTPIn, pb.HTTPOut], body io.Reader, cancel context.CancelCauseFunc, stopBody func()) (end func()) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		if err := sendBody(stream, body); err != nil {
+			cancel(err)
+		}
+	}()
+	return func() {
+		cancel(nil)
+		select {
+		case <-sent:
+			return
+		default:
+		}
+		if stopBody != nil {
+			stopBody()
+		}
+		<-sent
+	}
 }
 
 func requestBody(r *http.Request) io.Reader {
@@ -150,77 +153,6 @@ func firstMessage(p PageRequest, body io.Reader) (first *pb.HTTPIn, rest bool, e
 	}
 }
 
-func requestHead(p PageRequest) *pb.RequestHead {
-	r := p.Request
-	path := r.URL.EscapedPath()
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	scheme := r.URL.Scheme
-	if scheme == "" {
-		scheme = "http"
-		if r.TLS != nil || strings.HasPrefix(p.Call.BaseURL, "https:") {
-			scheme = "https"
-		}
-	}
-	return &pb.RequestHead{
-		Surface:       pb.Surface(p.Surface),
-		Call:          callToPB(p.Call, p.Token),
-		Method:        r.Method,
-		Path:          path,
-		RawQuery:      escapeQuery(r.URL.RawQuery),
-		Authority:     strings.ToValidUTF8(r.Host, "\uFFFD"),
-		Scheme:        scheme,
-		Headers:       headerToPB(r.Header),
-		ContentLength: r.ContentLength,
-	}
-}
-
-// escapeQuery percent-encodes bytes that a browser should have encoded.
-func escapeQuery(q string) string {
-	ascii := func(s string) bool {
-		for i := range len(s) {
-			if s[i] <= ' ' || s[i] >= 0x7f {
-				return false
-			}
-		}
-		return true
-	}
-	if ascii(q) {
-		return q
-	}
-	var b strings.Builder
-	for i := range len(q) {
-		if ascii(q[i : i+1]) {
-			b.WriteByte(q[i])
-		} else {
-			b.WriteString(url.QueryEscape(q[i : i+1]))
-		}
-	}
-	return b.String()
-}
-
-func headerToPB(h http.Header) []*pb.Header {
-	to := make([]*pb.Header, 0, len(h))
-	for k, vs := range h {
-		valid := make([]string, len(vs))
-		for i, v := range vs {
-			valid[i] = strings.ToValidUTF8(v, "\uFFFD")
-		}
-		to = append(to, &pb.Header{Key: strings.ToValidUTF8(k, "\uFFFD"), Values: valid})
-	}
-	return to
-}
-
-func headerFromPB(hs []*pb.Header) http.Header {
-	to := make(http.Header, len(hs))
-	for _, h := range hs {
-		k := http.CanonicalHeaderKey(h.GetKey())
-		to[k] = append(to[k], h.GetValues()...)
-	}
-	return to
-}
-
 // sendBody sends what the client uploads. An error is the client's or the
 // body's limit; that the add-on no longer listens is none.
 func sendBody(stream grpc.BidiStreamingClient[pb.HTTPIn, pb.HTTPOut], body io.Reader) error {
@@ -242,62 +174,4 @@ func sendBody(stream grpc.BidiStreamingClient[pb.HTTPIn, pb.HTTPOut], body io.Re
 			return nil
 		}
 	}
-}
-
-// answer copies what the add-on sends.
-type answer struct {
-	stream  grpc.BidiStreamingClient[pb.HTTPIn, pb.HTTPOut]
-	onHead  OnHead
-	body    ResponseBody
-	started bool
-}
-
-func (a *answer) copy(ctx context.Context) error {
-	for {
-		out, err := a.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return apperr.Wrap(apperr.Internal, apperr.GenericMessage, errors.New("the answer has no end"))
-		}
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-				return cause
-			}
-			return fromStatus(ctx, err)
-		}
-		if err := a.pass(out); err != nil {
-			return err
-		}
-		if out.GetEnd() {
-			return nil
-		}
-	}
-}
-
-// pass hands one message on.
-func (a *answer) pass(out *pb.HTTPOut) error {
-	if a.started == (out.GetHead() != nil) || len(out.GetBody()) > ChunkSize {
-		return apperr.Wrap(apperr.Internal, apperr.GenericMessage, errors.New("the answer breaks the protocol"))
-	}
-	if head := out.GetHead(); head != nil {
-		status := int(head.GetStatus())
-		if status < 200 || status > 599 {
-			return apperr.Wrap(apperr.Internal, apperr.GenericMessage, fmt.Errorf("the answer has status %d", status))
-		}
-		body, err := a.onHead(status, headerFromPB(head.GetHeaders()))
-		if err != nil {
-			return fmt.Errorf("head: %w", err)
-		}
-		a.body, a.started = body, true
-	}
-	if len(out.GetBody()) > 0 {
-		if _, err := a.body.Write(out.GetBody()); err != nil {
-			return fmt.Errorf("write answer: %w", err)
-		}
-	}
-	if out.GetFlush() {
-		if err := a.body.Flush(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return fmt.Errorf("flush answer: %w", err)
-		}
-	}
-	return nil
 }

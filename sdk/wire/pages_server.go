@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"google.golang.org/grpc"
 
@@ -54,11 +55,10 @@ func (p pagesServer) Serve(stream pageStream) error {
 // request builds what the add-on's handler gets. Its RemoteAddr has port 0.
 func request(ctx context.Context, head *pb.RequestHead, body *bodyReader) (*http.Request, error) {
 	u, err := url.ParseRequestURI(head.GetPath())
-	if err != nil {
-		return nil, apperr.Wrap(apperr.Invalid, "The address of the page is malformed.", err)
+	if err != nil || u.Host != "" || !strings.HasPrefix(u.Path, "/") {
+		return nil, apperr.Errorf(apperr.Invalid, "The address of the page is malformed.")
 	}
 	u.RawQuery = head.GetRawQuery()
-	call := sdk.CallFrom(ctx)
 	r := (&http.Request{
 		Method:        head.GetMethod(),
 		URL:           u,
@@ -69,9 +69,11 @@ func request(ctx context.Context, head *pb.RequestHead, body *bodyReader) (*http
 		Body:          body,
 		ContentLength: head.GetContentLength(),
 		Host:          head.GetAuthority(),
-		RemoteAddr:    netip.AddrPortFrom(call.RemoteIP, 0).String(),
 		RequestURI:    u.RequestURI(),
 	}).WithContext(ctx)
+	if ip := sdk.CallFrom(ctx).RemoteIP; ip.IsValid() {
+		r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
+	}
 	if head.GetScheme() == "https" {
 		r.TLS = &tls.ConnectionState{HandshakeComplete: true}
 	}
