@@ -99,11 +99,12 @@ func (p *person) visit(address string) {
 // quoted writes s as an XPath string literal; s holds no double quote.
 func quoted(s string) string { return `"` + s + `"` }
 
-// press clicks the button or link that begins with the text, and waits for the
-// page behind it.
+// press clicks the button or link that reads so (what only screen readers hear
+// may follow), in main if there is one, and waits for the page behind it.
 func (p *person) press(text string) {
 	p.tb.Helper()
-	x := fmt.Sprintf(`//*[self::button or self::a or self::summary][starts-with(normalize-space(.), %s)][not(@hidden)]`, quoted(text))
+	one := fmt.Sprintf(`*[self::button or self::a or self::summary][normalize-space(.) = %[1]s or normalize-space(text()[normalize-space()][1]) = %[1]s][not(@hidden)]`, quoted(text))
+	x := fmt.Sprintf(`//main//%[1]s | //%[1]s[not(//main//%[1]s)]`, one)
 	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.Search(x))); err != nil {
