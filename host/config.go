@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -80,6 +81,9 @@ func (c Config) validate() (Config, error) {
 	}
 	if !c.Dev && (staff.Scheme != "https" || portal.Scheme != "https") {
 		return c, errors.New("host: BASE_URL and PORTAL_BASE_URL must start with https://")
+	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return c, fmt.Errorf("host: DataDir: %w", err)
 	}
 	if c.StaffPath == "" {
 		c.StaffPath = "/admin"

@@ -28,7 +28,7 @@ import (
 )
 
 // patience is how long a test waits for something that has to happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Host is a running host behind a real HTTP server.
 type Host struct {
