@@ -102,6 +102,9 @@ func (s *Store) Biller(ctx context.Context, biller string) (sdk.Biller, error) {
 
 // BillerBySlug returns the biller with the slug, or NotFound.
 func (s *Store) BillerBySlug(ctx context.Context, slug string) (sdk.Biller, error) {
+	if !text(slug) {
+		return sdk.Biller{}, apperr.Errorf(apperr.NotFound, noBiller)
+	}
 	var row billerRow
 	if err := s.db.R.GetContext(ctx, &row, selectBiller+`WHERE slug = $1`, slug); err != nil {
 		return sdk.Biller{}, fmt.Errorf("get biller by slug: %w", one(err, noBiller))

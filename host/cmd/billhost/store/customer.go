@@ -15,6 +15,9 @@ import (
 
 // Customer returns the customer, or NotFound.
 func (s *Store) Customer(ctx context.Context, biller, id string) (sdk.Customer, error) {
+	if !text(id) {
+		return sdk.Customer{}, apperr.Errorf(apperr.NotFound, noCustomer)
+	}
 	var row customerRow
 	err := s.db.R.GetContext(ctx, &row, selectCustomer+`
 			AND c.id = $2`, biller, id)
@@ -49,6 +52,9 @@ func (s *Store) ListCustomers(ctx context.Context, biller string, q sdk.Customer
 	limit, err := limited(q.Limit, 100, 1000)
 	if err != nil {
 		return sdk.CustomerPage{}, err
+	}
+	if !text(q.After) {
+		return sdk.CustomerPage{}, apperr.Errorf(apperr.Invalid, "This page of the list does not exist.")
 	}
 	var rows []customerRow
 	err = s.db.R.SelectContext(ctx, &rows, selectCustomer+`

@@ -76,6 +76,24 @@ func TestCustomerLife(t *testing.T) {
 	})
 }
 
+func TestGarbageKeysAreNotFound(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		for _, key := range []string{"", "none", "\x00", "\xff"} {
+			_, err := w.Customer(t.Context(), w.a.ID, key)
+			wantCode(t, "customer", err, apperr.NotFound)
+			_, err = w.Invoice(t.Context(), w.a.ID, key)
+			wantCode(t, "invoice", err, apperr.NotFound)
+			_, err = w.BillerBySlug(t.Context(), key)
+			wantCode(t, "biller", err, apperr.NotFound)
+			_, err = w.Session(t.Context(), key)
+			wantCode(t, "session", err, apperr.Unauthenticated)
+		}
+		_, err := w.ListCustomers(t.Context(), w.a.ID, sdk.CustomerQuery{After: "\x00"})
+		wantCode(t, "page", err, apperr.Invalid)
+	})
+}
+
 func TestCustomerRefusals(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {

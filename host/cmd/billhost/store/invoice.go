@@ -58,6 +58,8 @@ const selectInvoice = `
 		FROM invoices i
 		WHERE i.biller_id = $1`
 
+const noInvoice = "There is no such invoice."
+
 func (r invoiceRow) invoice() (sdk.Invoice, error) {
 	issued, err := time.Parse(time.DateOnly, r.IssuedOn)
 	if err != nil {
@@ -79,11 +81,14 @@ func (r invoiceRow) invoice() (sdk.Invoice, error) {
 
 // Invoice returns the invoice with its lines, or NotFound.
 func (s *Store) Invoice(ctx context.Context, biller, id string) (sdk.Invoice, error) {
+	if !text(id) {
+		return sdk.Invoice{}, apperr.Errorf(apperr.NotFound, noInvoice)
+	}
 	var row invoiceRow
 	err := s.db.R.GetContext(ctx, &row, selectInvoice+`
 			AND i.id = $2`, biller, id)
 	if err != nil {
-		return sdk.Invoice{}, fmt.Errorf("get invoice: %w", one(err, "There is no such invoice."))
+		return sdk.Invoice{}, fmt.Errorf("get invoice: %w", one(err, noInvoice))
 	}
 	inv, err := row.invoice()
 	if err != nil {

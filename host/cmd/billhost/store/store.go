@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -62,6 +64,10 @@ func newID() (string, error) {
 	return id.String(), nil
 }
 
+// text tells whether PostgreSQL takes s as text; nothing is kept under any other
+// key.
+func text(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
 // one turns "no row" into NotFound with the message.
 func one(err error, message string) error {
 	if errors.Is(err, sql.ErrNoRows) {
@@ -86,7 +92,7 @@ func uncursor(s string, n int) ([]string, error) {
 	if err == nil {
 		err = json.Unmarshal(packed, &values)
 	}
-	if err != nil || len(values) != n {
+	if err != nil || len(values) != n || !text(strings.Join(values, "")) {
 		return nil, apperr.Errorf(apperr.Invalid, "This page of the list does not exist.")
 	}
 	return values, nil

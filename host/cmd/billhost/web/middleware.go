@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -65,6 +67,9 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 		}
 		if t.edit && !staff.Role.CanEdit() {
 			return apperr.Errorf(apperr.PermissionDenied, "Your role may look at customers but not change them.")
+		}
+		if id := r.PathValue("id"); id != "" && uuid.Validate(id) != nil {
+			return notFound(w, r, staff)
 		}
 		return t.handle(w, r, staff)
 	}
