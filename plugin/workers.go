@@ -6,10 +6,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/mail"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/rpc"
-	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/billing-addons/customer-portal/plugin/mail"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/mail"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 

@@ -3,8 +3,8 @@ package web
 import (
 	"strings"
 
-	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
 // badge is a status: a tone, an icon and a word.

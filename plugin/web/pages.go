@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/web"
-	"github.com/billing-addons/customer-portal/plugin/catalogue"
 )
 
 func MustTexts(tb testing.TB) *catalogue.Catalogue {

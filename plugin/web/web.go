@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/audit"
-	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 
