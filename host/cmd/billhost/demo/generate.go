@@ -68,8 +68,8 @@ func generate(today time.Time) []person {
 		place.Street = fmt.Sprintf("%d %s", 10+r.IntN(1900), streets()[r.IntN(len(streets()))])
 		f := form(fmt.Sprintf("NW-%d", 1100+i), name, mailbox(name), "Residential", place)
 		f.Phone = fmt.Sprintf("(727) 555-%04d", 100+r.IntN(99))
-		if r.IntN(6) == 0 {
-			f.DisplayName = strings.Fields(name)[1] + " Residence"
+		if home := strings.Fields(name)[1] + " Residence"; r.IntN(6) == 0 && !taken[home] {
+			f.DisplayName, taken[home] = home, true
 		}
 		people = append(people, person{form: f})
 	}
@@ -93,7 +93,7 @@ func special() []person {
 		{form: form("NW-1088", "Marcus Bell", "treasurer@harborview-hoa.example", "Association", harbor)},
 		{form: form("NW-1090", "Adelaide Crane", "crane.household@example.com", "Residential", shared)},
 		{form: form("NW-1091", "Benedict Crane", "crane.household@example.com", "Residential", shared)},
-		{form: form("NW-1092", "Augusta Finch", "", "Residential", sdk.Address{Street: "9 Turner Street", City: "Clearwater", State: "FL", Zip: "33756", Country: "USA"})},
+		{form: form("NW-1092", "Wilhelmina Finch", "", "Residential", sdk.Address{Street: "9 Turner Street", City: "Clearwater", State: "FL", Zip: "33756", Country: "USA"})},
 	}
 	people[0].form.DisplayName, people[0].form.Phone = "Rivera Family", "(727) 555-0118"
 	people[1].form.DisplayName, people[1].form.Company = "Harbor View HOA", "Harbor View Homeowners Association"
