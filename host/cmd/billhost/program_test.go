@@ -328,4 +328,3 @@ func TestAdministration(t *testing.T) {
 		})
 	}
 }
-

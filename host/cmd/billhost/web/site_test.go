@@ -214,4 +214,3 @@ func (b *browser) post(path string, form url.Values) (*http.Response, string) {
 	b.tb.Helper()
 	return b.do(http.MethodPost, path, form, nil)
 }
-
