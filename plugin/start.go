@@ -49,7 +49,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 	keys := portal.NewKeys(env.Key)
 	service := &portal.Service{
 		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys,
-		NormalizeEmail: email.Normalize, Now: now, IDs: newID,
+		NormalizeEmail: email.Normalize, MaskEmail: email.Mask, Now: now, IDs: newID,
 	}
 	if w, err = newWorkers(db, env, service, texts, now); err != nil {
 		return sdk.Parts{}, err

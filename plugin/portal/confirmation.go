@@ -85,7 +85,7 @@ func (s *Service) OpenConfirmation(ctx context.Context, c Caller, token, handle 
 	return ConfirmationView{
 		Outcome:      outcome,
 		CustomerName: conf.Customer.Label(),
-		MaskedEmail:  MaskEmail(conf.SignUp.Email),
+		MaskedEmail:  s.MaskEmail(conf.SignUp.Email),
 	}, nil
 }
 

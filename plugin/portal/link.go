@@ -144,7 +144,7 @@ func (s *Service) Open(ctx context.Context, c Caller, token, handle, sessionToke
 	view := LinkView{
 		Outcome:      link.Outcome(v, now),
 		CustomerName: link.Customer.Label(),
-		MaskedEmail:  MaskEmail(link.Invitation.Email),
+		MaskedEmail:  s.MaskEmail(link.Invitation.Email),
 		ExpiresAt:    link.Invitation.ExpiresAt,
 	}
 	switch view.Outcome {

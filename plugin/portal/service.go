@@ -15,6 +15,8 @@ type Service struct {
 	// lower-cased, the domain in punycode, tags and dots kept. Invalid for what
 	// is no address.
 	NormalizeEmail func(address string) (string, error)
+	// MaskEmail hints at an address for those who may not see it: "j•••@acme.com".
+	MaskEmail func(address string) string
 	// Now is the clock, UTC in whole microseconds.
 	Now func() time.Time
 	// IDs makes UUIDv7 strings.

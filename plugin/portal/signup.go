@@ -181,7 +181,7 @@ func (s *Service) Begin(ctx context.Context, c Caller, token string) (SignUpStat
 		Handle:       token,
 		Step:         StepRegister,
 		CustomerName: link.Customer.Label(),
-		MaskedEmail:  MaskEmail(link.Invitation.Email),
+		MaskedEmail:  s.MaskEmail(link.Invitation.Email),
 		ExpiresAt:    link.Invitation.ExpiresAt,
 	}
 	return state, s.markOpened(ctx, c, link, now)
@@ -223,7 +223,7 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 	if err := s.Store.Register(ctx, c.BillerID, link.Token.Generation, su, now); err != nil {
 		return SignUpState{}, err
 	}
-	return Pending{SignUp: su, Customer: link.Customer}.state(handle, now), nil
+	return s.state(Pending{SignUp: su, Customer: link.Customer}, handle, now), nil
 }
 
 // checkRegistration names every wrong field at once, so that a form can too.
@@ -232,9 +232,9 @@ func (s *Service) checkRegistration(c Caller, inv Invitation, email, password st
 	norm, err := s.NormalizeEmail(email)
 	switch {
 	case err != nil:
-		fields["email"] = "Enter the email address this invitation was sent to: " + MaskEmail(inv.Email) + "."
+		fields["email"] = "Enter the email address this invitation was sent to: " + s.MaskEmail(inv.Email) + "."
 	case norm != inv.EmailNorm:
-		fields["email"] = "This invitation was sent to " + MaskEmail(inv.Email) +
+		fields["email"] = "This invitation was sent to " + s.MaskEmail(inv.Email) +
 			". Use that address, or ask " + c.BillerName + " to invite another."
 	}
 	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName); err != nil {
@@ -306,7 +306,7 @@ func (s *Service) SignUp(ctx context.Context, c Caller, handle string) (SignUpSt
 	if err != nil {
 		return SignUpState{}, err
 	}
-	return p.state("", s.Now()), nil
+	return s.state(p, "", s.Now()), nil
 }
 
 func (s *Service) pending(ctx context.Context, c Caller, handle string) (Pending, error) {
@@ -316,12 +316,12 @@ func (s *Service) pending(ctx context.Context, c Caller, handle string) (Pending
 	return s.Store.Pending(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), s.Now())
 }
 
-func (p Pending) state(handle string, now time.Time) SignUpState {
+func (s *Service) state(p Pending, handle string, now time.Time) SignUpState {
 	return SignUpState{
 		Handle:       handle,
 		Step:         p.SignUp.Step,
 		CustomerName: p.Customer.Label(),
-		MaskedEmail:  MaskEmail(p.SignUp.Email),
+		MaskedEmail:  s.MaskEmail(p.SignUp.Email),
 		ExpiresAt:    p.SignUp.ExpiresAt,
 		NextResendAt: NextSend(p.Confirmations, ConfirmationGap, ConfirmationsAHour, ConfirmationWindow, now),
 		CodeDead:     p.SignUp.Step == StepConfirm && p.SignUp.CodeDead(now),

@@ -1,10 +1,6 @@
 package portal
 
-import (
-	"strings"
-	"time"
-	"unicode/utf8"
-)
+import "time"
 
 // UserState says whether a portal user may sign in. Before confirmation there is
 // no user, only a sign-up.
@@ -24,15 +20,4 @@ type User struct {
 	State            UserState
 	ConfirmedAt      time.Time
 	CreatedAt        time.Time
-}
-
-// MaskEmail hides all of an address but its first letter and its domain:
-// "j•••@acme.com".
-func MaskEmail(email string) string {
-	local, domain, ok := strings.Cut(strings.TrimSpace(email), "@")
-	if !ok || local == "" {
-		return "•••"
-	}
-	r, _ := utf8.DecodeRuneInString(local)
-	return string(r) + "•••@" + domain
 }

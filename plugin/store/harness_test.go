@@ -74,6 +74,7 @@ func mustWorld(tb testing.TB, db *sqldb.DB) *world {
 			Passwords:      password.New(password.Config{Params: password.Params{MemoryKiB: 64, Passes: 1, Threads: 1}, Slots: 16, Wait: time.Minute}),
 			Keys:           keys,
 			NormalizeEmail: email.Normalize,
+			MaskEmail:      email.Mask,
 			Now:            c.Now,
 			IDs:            func() string { return uuid.Must(uuid.NewV7()).String() },
 		},
