@@ -119,7 +119,7 @@ func (h *Host) Try(method, path, body string, header ...string) (Answer, error) 
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask host: %w", err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // read whole below
 	b, err := io.ReadAll(res.Body)
 	return Answer{res.StatusCode, res.Header, string(b)}, err
 }

@@ -60,7 +60,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request) bool {
 		}
 		return false
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return false

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/jmoiron/sqlx"
-
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
@@ -94,7 +92,7 @@ func openBooks(ctx context.Context, c Config, migrate bool) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{Store: store.New(db, now, enqueueEvent), db: db, places: places}
+	l := &ledger{Store: store.New(db, now, store.EnqueueEvent), db: db, places: places}
 	if err := l.prepare(ctx, migrate); err != nil {
 		_ = db.Close() // the first error says more
 		return nil, err
@@ -133,19 +131,4 @@ func (l *ledger) close(log *slog.Logger) {
 	if err := l.db.Close(); err != nil {
 		log.Error("closing the database failed", "error", err.Error())
 	}
-}
-
-type eventPayload struct {
-	Kind     string `json:"kind"`
-	Customer string `json:"customer"`
-}
-
-var _ store.Emit = enqueueEvent
-
-// enqueueEvent writes an event down in the transaction that causes it.
-func enqueueEvent(ctx context.Context, tx *sqlx.Tx, biller, kind, customerID string) error {
-	return jobs.Enqueue(ctx, tx, jobs.Job{
-		Biller: biller, Kind: eventJob, MaxAttempts: eventAttempts,
-		Payload: fmt.Sprintf(`{"kind":%q,"customer":%q}`, kind, customerID),
-	})
 }

@@ -42,7 +42,7 @@ func (cmd *importCommand) run(ctx context.Context, p *Program, c Config) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // only read
 		in = f
 	}
 	return importCustomers(ctx, l.Store, biller, in, p.Stdout, p.Stderr)

@@ -14,12 +14,8 @@ import (
 )
 
 const (
-	eventJob = "event"
-	// eventAttempts at up to five minutes each last for months: an add-on may be
-	// down for long and must still hear.
-	eventAttempts = 50_000
-	eventBackoff  = 5 * time.Minute
-	eventPoll     = 500 * time.Millisecond
+	eventBackoff = 5 * time.Minute
+	eventPoll    = 500 * time.Millisecond
 )
 
 // publisher hands an event to every add-on of the biller; nil means that all
@@ -32,7 +28,7 @@ type publisher interface {
 func newOutbox(db *sqldb.DB, s *store.Store, to publisher, log *slog.Logger) (*jobs.Worker, error) {
 	deliver := func(ctx context.Context, j jobs.Job) error { return deliverEvent(ctx, s, to, j) }
 	return jobs.NewWorker(jobs.Config{
-		DB: db, Handlers: map[string]jobs.Handler{eventJob: deliver}, Log: log, Now: now,
+		DB: db, Handlers: map[string]jobs.Handler{store.EventJob: deliver}, Log: log, Now: now,
 		Poll: eventPoll, Backoff: jobs.Exponential(time.Second, eventBackoff),
 	})
 }
@@ -40,7 +36,7 @@ func newOutbox(db *sqldb.DB, s *store.Store, to publisher, log *slog.Logger) (*j
 // deliverEvent sends the customer as it is now, which may be later than the
 // change: add-ons go by the version.
 func deliverEvent(ctx context.Context, s *store.Store, to publisher, j jobs.Job) error {
-	var p eventPayload
+	var p store.Event
 	if err := j.Decode(&p); err != nil {
 		return jobs.Permanent(err)
 	}

@@ -57,7 +57,7 @@ func makeSecret(path string) error {
 	if err != nil {
 		return fmt.Errorf("make secret: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // linked by now, or of no use
 	raw := make([]byte, 32)
 	_, err = rand.Read(raw)
 	if err == nil {
