@@ -65,7 +65,7 @@ func (l lifecycleServer) Enable(stream grpc.ClientStreamingServer[pb.EnableReque
 			if err := l.enable(stream.Context(), e); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				failed[e.GetCall().GetBillerId()] = apperr.MessageOf(err)
+				failed[e.GetCall().GetBillerId()] = clip(apperr.MessageOf(err))
 			}
 		})
 	}

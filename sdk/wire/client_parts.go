@@ -131,9 +131,10 @@ type reporter struct {
 func (r reporter) Registrations(ctx context.Context, q sdk.RegistrationQuery, send func(sdk.Registration) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := r.rpc.Registrations(ctx, registrationQueryToPB(q, r.call))
+	query := registrationQueryToPB(q, r.call)
+	stream, err := r.rpc.Registrations(ctx, query)
 	if err != nil {
-		return fromStatus(ctx, err)
+		return callError(ctx, query, err)
 	}
 	for {
 		row, err := stream.Recv()

@@ -87,7 +87,7 @@ func unaryClient(ctx context.Context, method string, req, reply any, cc *grpc.Cl
 	if _, ok := ctx.Deadline(); !ok {
 		limited, cancel := context.WithTimeout(ctx, defaultTimeout)
 		defer cancel()
-		return fromStatus(ctx, invoke(limited, method, req, reply, cc, opts...))
+		return callError(ctx, req, invoke(limited, method, req, reply, cc, opts...))
 	}
-	return fromStatus(ctx, invoke(ctx, method, req, reply, cc, opts...))
+	return callError(ctx, req, invoke(ctx, method, req, reply, cc, opts...))
 }

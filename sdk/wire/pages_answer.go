@@ -27,10 +27,7 @@ func (a *answer) copy(ctx context.Context) error {
 			return apperr.Wrap(apperr.Internal, apperr.GenericMessage, errors.New("the answer has no end"))
 		}
 		if err != nil {
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-				return cause
-			}
-			return fromStatus(ctx, err)
+			return answerError(ctx, err)
 		}
 		if err := a.pass(out); err != nil {
 			return err
@@ -39,6 +36,16 @@ func (a *answer) copy(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// answerError prefers the reason that ended ctx, if there is one: the body's
+// limit, or what the host says of a time that is over.
+func answerError(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		return fromStatus(ctx, err)
+	}
+	return cause
 }
 
 // pass hands one message on.

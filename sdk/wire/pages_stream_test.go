@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/sdktest"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -315,5 +316,29 @@ func BenchmarkPage(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+var errSlow = errors.New("too slow")
+
+func TestPageThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	i := pages(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for name, c := range map[string]struct {
+		cause error
+		want  func(error) bool
+	}{
+		"no reason given": {nil, func(err error) bool { return apperr.Is(err, apperr.Unavailable) }},
+		"the host's own":  {errSlow, func(err error) bool { return errors.Is(err, errSlow) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, c.cause)
+			defer cancel()
+			_, err := i.TryDo(wire.Public, i.PublicCall(sdktest.Northwind), get(t, "/").WithContext(ctx))
+			if !c.want(err) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

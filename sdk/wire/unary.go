@@ -13,7 +13,17 @@ func unary[Req, Res any](ctx context.Context, call func(context.Context, *Req, .
 	defer cancel()
 	res, err := call(ctx, req)
 	if err != nil {
-		return nil, fromStatus(ctx, err)
+		return nil, callError(ctx, req, err)
 	}
 	return res, nil
+}
+
+// callError turns the failure of a call into a coded error: Invalid, with the
+// field's name, if the request could not be sent because it holds bytes that
+// are no text.
+func callError(ctx context.Context, req any, err error) error {
+	if bad := unsendable(err, req); bad != nil {
+		return bad
+	}
+	return fromStatus(ctx, err)
 }
