@@ -74,7 +74,7 @@ func TestSessionOfOneBillerIsNothingAtAnother(t *testing.T) {
 		}
 		foreign.press(foreign.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(401)
 		b.open("/invoices/inv1").wants(200, "INV-1047", "Weekly pool service", "4.5", "$95.00", "$427.50", "−$200.00", "$486.18", "June 15, 2026")
-		for _, path := range []string{"/invoices/inv3", "/invoices/inv4", "/invoices/xinv", "/invoices/none", "/nowhere"} {
+		for _, path := range []string{"/invoices/inv3", "/invoices/inv4", "/invoices/xinv", "/invoices/none", "/invoices/%ff", "/invoices/%00", "/nowhere"} {
 			b.open(path).wants(404, "This page is not here").lacks("Harbor only", "Rentals only", "Foreign")
 		}
 		b.do(http.MethodPost, "/profile", url.Values{"customer": {"c3"}}).wants(404)
@@ -108,6 +108,23 @@ func TestWrongPasswordsAreThrottled(t *testing.T) {
 	r.clock.advance(11 * time.Minute)
 	b := r.browser(northwind)
 	b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "You owe")
+}
+
+func TestInvoicesWithOddIDsOpen(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, func(h *sdktest.Host) {
+		i := invoices()[0]
+		i.ID, i.Title = "2026/06 #7?", "Odd number"
+		h.AddInvoice(northwind, i)
+	})
+	b := r.registered("c1", elena)
+	href := ""
+	for n := range b.open("/").doc.Descendants() {
+		if n.Data == "a" && n.FirstChild != nil && n.FirstChild.Data == "Odd number" {
+			href = strings.TrimPrefix(attr(n, "href"), b.call.BasePath)
+		}
+	}
+	b.open(href).wants(200, "Odd number", "Weekly pool service")
 }
 
 func TestNamesAreEscaped(t *testing.T) {

@@ -43,6 +43,8 @@ func (c Customer) Label() string {
 type CustomerView struct {
 	Customer Customer
 	Status   Status
+	// HasAccess tells that the customer's own address signs in and has access.
+	HasAccess bool
 	// Invitation is the newest one; nil if there was none.
 	Invitation *Invitation
 	// SendsToday counts the invitations sent in the last 24 hours. NextSendAt is
@@ -145,7 +147,7 @@ func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (Cu
 	if err := c.need(AbilityInvite); err != nil {
 		return CustomerView{}, err
 	}
-	if !knowable(customerID) {
+	if !Knowable(customerID) {
 		return CustomerView{}, ErrNoCustomer
 	}
 	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
@@ -170,13 +172,16 @@ func (s *Service) refresh(ctx context.Context, c Caller) (more bool, err error) 
 }
 
 // CheckInvitable returns why a customer cannot be invited: Conflict if it is
-// registered, Invalid if it is archived or has no usable address.
-func CheckInvitable(c Customer, status Status) error {
+// registered or its address has access already, Invalid if it is archived or has
+// no usable address.
+func CheckInvitable(c Customer, status Status, hasAccess bool) error {
 	switch {
 	case c.Archived:
 		return apperr.Errorf(apperr.Invalid, "This customer is archived. Restore it before you invite.")
 	case status == StatusRegistered:
 		return apperr.Errorf(apperr.Conflict, "This customer is registered already.")
+	case hasAccess:
+		return apperr.Errorf(apperr.Conflict, "%s can sign in already. Signing in leads to the user agreement.", c.Email)
 	case c.Email == "":
 		return apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
 	case c.EmailNorm == "":

@@ -62,7 +62,7 @@ func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID 
 	if view.AgreementPending {
 		return ErrAgreementPending
 	}
-	if !knowable(invitationID) {
+	if !Knowable(invitationID) {
 		return ErrOfferGone
 	}
 	return s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())

@@ -174,14 +174,14 @@ type InvitationStore interface {
 }
 
 // Invite sends a customer's invitation: the first time and again. Staff with
-// staff:invite. NotFound for an unknown customer, Conflict if it is registered,
-// Invalid if it is archived or has no usable address, TooManyRequests within 60
+// staff:invite. NotFound for an unknown customer, Conflict if it is registered
+// or its address has access already, Invalid if it is archived or has no usable address, TooManyRequests within 60
 // seconds and after five in 24 hours.
 func (s *Service) Invite(ctx context.Context, c Caller, customerID string) (Invitation, error) {
 	if err := c.need(AbilityInvite); err != nil {
 		return Invitation{}, err
 	}
-	if !knowable(customerID) {
+	if !Knowable(customerID) {
 		return Invitation{}, ErrNoCustomer
 	}
 	return s.invite(ctx, c, customerID, false)
@@ -209,7 +209,7 @@ func (s *Service) Link(ctx context.Context, c Caller, customerID string) (url st
 	if err := c.need(AbilityInvite); err != nil {
 		return "", err
 	}
-	if !knowable(customerID) {
+	if !Knowable(customerID) {
 		return "", ErrNoCustomer
 	}
 	inv, err := s.Store.MintLink(ctx, c.BillerID, customerID, c.Actor, s.Now())

@@ -108,20 +108,22 @@ func TestCheckInvitable(t *testing.T) {
 		name     string
 		customer portal.Customer
 		status   portal.Status
+		access   bool
 		want     apperr.Code
 	}{
-		{"good", good, portal.StatusNotInvited, ""},
-		{"awaiting agreement", good, portal.StatusAwaitingAgreement, ""},
-		{"registered", good, portal.StatusRegistered, apperr.Conflict},
-		{"archived", archived, portal.StatusNotInvited, apperr.Invalid},
-		{"archived and registered", archived, portal.StatusRegistered, apperr.Invalid},
-		{"no email", mute, portal.StatusNoEmail, apperr.Invalid},
-		{"no address", odd, portal.StatusNoEmail, apperr.Invalid},
+		{"good", good, portal.StatusNotInvited, false, ""},
+		{"awaiting agreement with another address", good, portal.StatusAwaitingAgreement, false, ""},
+		{"awaiting agreement", good, portal.StatusAwaitingAgreement, true, apperr.Conflict},
+		{"registered", good, portal.StatusRegistered, false, apperr.Conflict},
+		{"archived", archived, portal.StatusNotInvited, false, apperr.Invalid},
+		{"archived and registered", archived, portal.StatusRegistered, false, apperr.Invalid},
+		{"no email", mute, portal.StatusNoEmail, false, apperr.Invalid},
+		{"no address", odd, portal.StatusNoEmail, false, apperr.Invalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := apperr.CodeOf(portal.CheckInvitable(tt.customer, tt.status)); got != tt.want {
+			if got := apperr.CodeOf(portal.CheckInvitable(tt.customer, tt.status, tt.access)); got != tt.want {
 				t.Errorf("CheckInvitable = %q, want %q", got, tt.want)
 			}
 		})

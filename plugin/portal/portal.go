@@ -25,8 +25,9 @@ const (
 
 // Lives and limits.
 const (
-	// SignUpLife is how long a registration in progress can be resumed.
-	SignUpLife = 24 * time.Hour
+	// SignUpLife is how long a registration in progress can be resumed after
+	// Sign Up, and after each confirmation sent.
+	SignUpLife = ConfirmationLife
 	// CodeLife is how long a six-digit confirmation code works.
 	CodeLife = 10 * time.Minute
 	// ConfirmationLife is how long a confirmation link works.
@@ -80,9 +81,9 @@ func text(s string, bytes int) string {
 	return s
 }
 
-// knowable tells whether an id from outside may be asked for at all; any other
+// Knowable tells whether an id from outside may be asked for at all; any other
 // is the id of nothing.
-func knowable(id string) bool { return id != "" && id == text(id, 200) }
+func Knowable(id string) bool { return id != "" && id == text(id, 200) }
 
 // Errors that a page tells apart; compare with errors.Is.
 var (

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"strings"
 
 	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/caller"
@@ -93,7 +92,7 @@ func (s *SignUp) Confirm(ctx context.Context, handle, code string, p sdk.Person)
 	if err != nil {
 		return sdk.SignUpState{}, err
 	}
-	return s.state(ctx, c)(s.Service.Confirm(ctx, c, handle, strings.TrimSpace(code)))
+	return s.state(ctx, c)(s.Service.Confirm(ctx, c, handle, code))
 }
 
 // Accept implements sdk.SignUp.

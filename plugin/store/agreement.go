@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -126,8 +127,12 @@ func useHolder(ctx context.Context, tx *sqlx.Tx, biller string, holder portal.Ho
 		return portal.ErrSignUpEnded
 	}
 	for _, r := range rows {
-		if err := moveSignUp(ctx, tx, biller, r.signUp(), portal.SignUpAccept); err != nil {
+		err := moveSignUp(ctx, tx, biller, r.signUp(), portal.SignUpAccept)
+		if errors.Is(err, portal.ErrWrongStep) {
 			return portal.ErrSignUpEnded
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

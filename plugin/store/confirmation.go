@@ -10,7 +10,8 @@ import (
 	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
-// sendConfirmation makes the next code and link of a sign-up, and their mail.
+// sendConfirmation makes the next code and link of a sign-up, and their mail. The
+// sign-up lives as long as the link.
 func (s *Store) sendConfirmation(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, now time.Time) error {
 	seq := su.Seq + 1
 	token := s.keys.Token(portal.PurposeConfirmation, biller, su.ID, 0, seq)
@@ -32,9 +33,10 @@ func (s *Store) sendConfirmation(ctx context.Context, tx *sqlx.Tx, biller string
 			seq = $1,
 			code_hash = $2,
 			code_tries = 0,
-			code_expires_at = $3
-		WHERE biller_id = $4 AND id = $5`,
-		seq, s.keys.CodeHash(biller, su.ID, code), us(now.Add(portal.CodeLife)), biller, su.ID); err != nil {
+			code_expires_at = $3,
+			expires_at = $4
+		WHERE biller_id = $5 AND id = $6`,
+		seq, s.keys.CodeHash(biller, su.ID, code), us(now.Add(portal.CodeLife)), us(now.Add(portal.SignUpLife)), biller, su.ID); err != nil {
 		return fmt.Errorf("set code: %w", err)
 	}
 	return enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailConfirmation, ID: su.ID, Seq: seq}, now)
@@ -67,6 +69,9 @@ func (s *Store) ResendConfirmation(ctx context.Context, biller, handleHash strin
 	}
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryResent, Detail: "The customer asked for the confirmation again."}
 	if err := addHistory(ctx, tx, biller, inv.CustomerID, entry); err != nil {
+		return err
+	}
+	if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -155,14 +160,8 @@ func (s *Store) ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHas
 	if err != nil {
 		return err
 	}
-	row, err := findSignUp(ctx, tx, biller, token.SubjectID)
+	row, err := s.lockSignUp(ctx, tx, biller, token.SubjectID)
 	if err != nil {
-		return err
-	}
-	if err := s.lockInvited(ctx, tx, biller, row.InvitationID); err != nil {
-		return err
-	}
-	if row, err = findSignUp(ctx, tx, biller, token.SubjectID); err != nil {
 		return err
 	}
 	switch conf := (portal.Confirmation{Token: token, SignUp: row.signUp()}); conf.Outcome("", now) {

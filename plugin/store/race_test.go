@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,5 +237,37 @@ func TestRaceRegisterWhileInviting(t *testing.T) {
 				t.Error(text)
 			}
 		}
+	})
+}
+
+// TestRaceResumeAndConfirm: whoever resumes with the password ends the first
+// browser's handle, even if that browser confirms at the same moment.
+func TestRaceResumeAndConfirm(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		first := w.registered(t, link, "c1")
+		code := w.take(t).Code
+		var resumed atomic.Bool
+		counts := race(func(n int) error {
+			if n%4 == 0 {
+				_, err := w.Confirm(ctx, c, first, code)
+				return err
+			}
+			_, err := w.ResumeWithPassword(ctx, c, link, goodPassword)
+			if err == nil {
+				resumed.Store(true)
+			}
+			return err
+		})
+		if counts[""] == 0 {
+			t.Errorf("answers = %v, want a winner", counts)
+		}
+		_, err := w.SignUp(ctx, c, first)
+		if ended := errors.Is(err, portal.ErrSignUpEnded); ended != resumed.Load() {
+			t.Errorf("resumed %v, and the first browser's handle: %v", resumed.Load(), err)
+		}
+		w.wantOther(t)
 	})
 }

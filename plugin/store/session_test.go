@@ -153,3 +153,47 @@ func TestSessionReachesOnlyItsCustomers(t *testing.T) {
 		wantCode(t, err, apperr.NotFound)
 	})
 }
+
+// TestNoInvitationForWhoHasAccess: somebody who has only the agreement left is
+// not sent a mail whose link leads nowhere.
+func TestNoInvitationForWhoHasAccess(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		handle, m := w.started(t, "c1")
+		_, err := w.Confirm(ctx, public(w.caller), handle, m.Code)
+		must(t, err)
+		_, err = w.Invite(ctx, w.caller, "c1")
+		wantCode(t, err, apperr.Conflict)
+		w.wantStatus(t, "c1", portal.StatusAwaitingAgreement)
+		if view, err := w.Service.Customer(ctx, w.caller, "c1"); err != nil || !view.HasAccess {
+			t.Errorf("view = %+v, %v", view, err)
+		}
+		if view, err := w.Service.Customer(ctx, w.caller, "c2"); err != nil || view.HasAccess {
+			t.Errorf("the same address's other customer = %+v, %v", view, err)
+		}
+		_, err = w.Invite(ctx, w.other, "c1")
+		must(t, err)
+		moved := customers()[0]
+		moved.Email, moved.Version = "new@acme.com", 2
+		must(t, w.ApplyCustomers(ctx, w.caller, []portal.Customer{moved}))
+		w.clock.Add(portal.SendGap)
+		_, err = w.Invite(ctx, w.caller, "c1")
+		must(t, err)
+	})
+}
+
+// TestTypingMistakesAreThrottledApart: who mistypes an address does not close
+// the sign-in to all others who do.
+func TestTypingMistakesAreThrottledApart(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		for range portal.SignInAttempts().Limit + 1 {
+			_, _ = w.SignIn(t.Context(), public(w.caller), "jane at acme", goodPassword) // only counts
+		}
+		_, err := w.SignIn(t.Context(), public(w.caller), "jane at acme", goodPassword)
+		wantCode(t, err, apperr.TooManyRequests)
+		_, err = w.SignIn(t.Context(), public(w.caller), "zoe at acme", goodPassword)
+		wantCode(t, err, apperr.Unauthenticated)
+	})
+}

@@ -272,18 +272,38 @@ func confirmationTimes(ctx context.Context, q querier, biller, invitationID stri
 
 // TakeOver implements portal.SignUpStore.
 func (s *Store) TakeOver(ctx context.Context, biller, signUpID, handleHash string, now time.Time) error {
-	taken, err := one(ctx, s.db.W, `
-		UPDATE signups
-		SET handle_hash = $1
-		WHERE biller_id = $2 AND id = $4 AND step NOT IN ('void', 'done') AND expires_at > $3`,
-		handleHash, biller, us(now), signUpID)
+	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return fmt.Errorf("take over sign-up: %w", err)
+		return err
 	}
-	if !taken {
+	defer tx.Rollback()
+	row, err := s.lockSignUp(ctx, tx, biller, signUpID)
+	if err != nil {
+		return err
+	}
+	if su := row.signUp(); !su.Live(now) {
 		return portal.ErrSignUpEnded
 	}
-	return nil
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE signups
+		SET handle_hash = $1
+		WHERE biller_id = $2 AND id = $3`, handleHash, biller, signUpID); err != nil {
+		return fmt.Errorf("take over sign-up: %w", err)
+	}
+	return tx.Commit()
+}
+
+// lockSignUp returns a sign-up with the invited customer locked; ErrUnknownLink
+// if the biller has none of that id.
+func (s *Store) lockSignUp(ctx context.Context, tx *sqlx.Tx, biller, id string) (signUpRow, error) {
+	row, err := findSignUp(ctx, tx, biller, id)
+	if err != nil {
+		return signUpRow{}, err
+	}
+	if err := s.lockInvited(ctx, tx, biller, row.InvitationID); err != nil {
+		return signUpRow{}, err
+	}
+	return findSignUp(ctx, tx, biller, id)
 }
 
 // Choose implements portal.SignUpStore.

@@ -281,3 +281,24 @@ func TestBegin(t *testing.T) {
 		}
 	})
 }
+
+// TestEachConfirmationLivesADay: a link sent late in a sign-up works as long as
+// the mail says.
+func TestEachConfirmationLivesADay(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, _ := w.started(t, "c1")
+		w.clock.Add(portal.SignUpLife - time.Minute)
+		must(t, w.ResendConfirmation(ctx, c, handle))
+		m := w.take(t)
+		if want := w.clock.Now().Add(portal.ConfirmationLife); !m.ExpiresAt.Equal(want) {
+			t.Errorf("the mail says %v, want %v", m.ExpiresAt, want)
+		}
+		w.clock.Add(portal.ConfirmationLife - time.Minute)
+		w.sweep(t)
+		w.wantStatus(t, "c1", portal.StatusAwaitingConfirmation)
+		_, err := w.ConfirmLink(ctx, c, token(m), handle, "")
+		must(t, err)
+	})
+}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -63,9 +62,30 @@ func (s *Store) sweepSignUps(ctx context.Context, biller string, now time.Time, 
 		return 0, fmt.Errorf("find dead sign-ups: %w", err)
 	}
 	for _, r := range rows {
-		if err := moveSignUp(ctx, s.db.W, biller, r.signUp(), portal.SignUpVoid); err != nil && !errors.Is(err, portal.ErrWrongStep) {
+		if err := s.endSignUp(ctx, biller, r.ID, now); err != nil {
 			return 0, err
 		}
 	}
 	return len(rows), nil
+}
+
+// endSignUp makes a sign-up void unless somebody went on with it meanwhile.
+func (s *Store) endSignUp(ctx context.Context, biller, id string, now time.Time) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	row, err := s.lockSignUp(ctx, tx, biller, id)
+	if err != nil {
+		return err
+	}
+	su := row.signUp()
+	if _, ok := su.Step.Next(portal.SignUpVoid); !ok || su.Live(now) {
+		return nil
+	}
+	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpVoid); err != nil {
+		return err
+	}
+	return tx.Commit()
 }

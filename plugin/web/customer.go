@@ -67,7 +67,7 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 	p := customerPage{
 		frame: v.titled(v.T("addon.title")), View: view, Email: view.Customer.Email,
 		Badge:      statusBadge(v.Text, view.Status),
-		CanInvite:  portal.CheckInvitable(view.Customer, view.Status) == nil,
+		CanInvite:  portal.CheckInvitable(view.Customer, view.Status, view.HasAccess) == nil,
 		InviteHref: "/customers/" + url.PathEscape(id) + "/invite",
 		LinkHref:   "/customers/" + url.PathEscape(id) + "/link",
 		Notice:     v.customerNotice(view),
@@ -142,7 +142,7 @@ func (v *visit) customerNotice(view portal.CustomerView) *notice {
 	case apperr.NotFound:
 		return &notice{Tone: "warn", Icon: "info", Text: v.T("customer.error.nolink")}
 	case apperr.Invalid, apperr.Conflict:
-		if err := portal.CheckInvitable(view.Customer, view.Status); err != nil {
+		if err := portal.CheckInvitable(view.Customer, view.Status, view.HasAccess); err != nil {
 			return &notice{Tone: "bad", Icon: "warning", Text: apperr.MessageOf(err)}
 		}
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"html/template"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -87,7 +88,7 @@ func (p *homePage) fill(list sdk.InvoicePage, today time.Time) {
 	p.More = list.Next != ""
 	for _, inv := range list.Invoices {
 		row := openInvoice{
-			Href: p.Path("/invoices/" + inv.ID), Title: heading(p.frame, inv), Number: inv.Number,
+			Href: p.Path("/invoices/" + url.PathEscape(inv.ID)), Title: heading(p.frame, inv), Number: inv.Number,
 			Due: p.TimeDay(inv.DueOn), Badge: dueBadge(p.Text, inv, today), Balance: p.Money(inv.Balance),
 		}
 		if inv.Paid.Minor != 0 {

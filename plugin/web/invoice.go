@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 
@@ -29,7 +30,11 @@ type invoiceTotal struct {
 
 // invoice shows an invoice of a granted customer; any other is not there.
 func (s *Web) invoice(v *visit) error {
-	inv, err := s.host.Invoices.Invoice(v.r.Context(), v.r.PathValue("id"))
+	id := v.r.PathValue("id")
+	if !portal.Knowable(id) {
+		return s.nowhere(v)
+	}
+	inv, err := s.host.Invoices.Invoice(v.r.Context(), id)
 	if err != nil {
 		return err
 	}
