@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -70,7 +71,7 @@ func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error
 	case addon.MailReserved:
 	}
 	receipt, err := m.cfg.Mailer.Send(ctx, m.compose(msg, biller, entry.MessageID))
-	m.record(ctx, msg.Key, receipt, err)
+	m.record(ctx, entry, receipt, err)
 	if err != nil {
 		return sdk.MailResult{}, err
 	}
@@ -83,8 +84,8 @@ func result(messageID string, r addon.Receipt, repeated bool) sdk.MailResult {
 
 // check refuses what the add-on may not send, before anything is kept.
 func (m mails) check(ctx context.Context, msg sdk.Message) error {
-	if msg.Key == "" || len(msg.Key) > 200 {
-		return apperr.Errorf(apperr.Invalid, "A mail's key must have 1 to 200 characters.")
+	if msg.Key == "" || len(msg.Key) > 200 || strings.ContainsFunc(msg.Key, unicode.IsControl) {
+		return apperr.Errorf(apperr.Invalid, "A mail's key must have 1 to 200 characters, none of them a control character.")
 	}
 	if !kindPattern.MatchString(msg.Kind) {
 		return apperr.Errorf(apperr.Invalid, "A mail's kind must be a short word such as invitation.")
@@ -178,21 +179,21 @@ func (m mails) footer(b sdk.Biller) []string {
 // record keeps what became of the mail, even if the caller has gone. A failure
 // to record is logged only: the mail is out, and that is what the caller must
 // learn.
-func (m mails) record(ctx context.Context, key string, receipt addon.Receipt, sendErr error) {
+func (m mails) record(ctx context.Context, e addon.MailEntry, receipt addon.Receipt, sendErr error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
-	g, s := m.grant, m.cfg.Store
+	s := m.cfg.Store
 	var err error
 	switch {
 	case sendErr == nil:
-		err = s.AcceptMail(ctx, g.BillerID, g.AddonID, key, receipt)
+		err = s.AcceptMail(ctx, e.BillerID, e.AddonID, e.Key, receipt)
 	case apperr.Is(sendErr, apperr.Invalid):
-		err = s.FailMail(ctx, g.BillerID, g.AddonID, key, apperr.MessageOf(sendErr))
+		err = s.FailMail(ctx, e, apperr.MessageOf(sendErr))
 	default:
-		err = s.ReleaseMail(ctx, g.BillerID, g.AddonID, key, apperr.MessageOf(sendErr))
+		err = s.ReleaseMail(ctx, e, apperr.MessageOf(sendErr))
 	}
 	if err != nil {
-		m.cfg.Log.ErrorContext(ctx, "mail result not recorded", "biller", g.BillerID, "addon", g.AddonID,
-			"key", key, "request", cmp.Or(g.RequestID, "job"), "error", err.Error())
+		m.cfg.Log.ErrorContext(ctx, "mail result not recorded", "biller", e.BillerID, "addon", e.AddonID,
+			"key", e.Key, "request", cmp.Or(m.grant.RequestID, "job"), "error", err.Error())
 	}
 }

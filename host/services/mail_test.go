@@ -58,6 +58,7 @@ func TestMailRecipients(t *testing.T) {
 		{"confirmation that names a customer", func(m *sdk.Message) { m.Kind, m.To = "confirmation", "new@x.example" }, apperr.PermissionDenied},
 		{"no address", func(m *sdk.Message) { m.To = "jo" }, apperr.Invalid},
 		{"no key", func(m *sdk.Message) { m.Key = "" }, apperr.Invalid},
+		{"a key no database takes", func(m *sdk.Message) { m.Key = "a\x00b" }, apperr.Invalid},
 		{"no kind", func(m *sdk.Message) { m.Kind = "" }, apperr.Invalid},
 	}
 	for _, tt := range tests {

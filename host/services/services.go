@@ -28,8 +28,8 @@ type Platform interface {
 type Store interface {
 	ReserveMail(ctx context.Context, e addon.MailEntry, caps addon.MailCaps, lease time.Duration) (addon.MailEntry, error)
 	AcceptMail(ctx context.Context, biller, addonID, key string, r addon.Receipt) error
-	FailMail(ctx context.Context, biller, addonID, key, response string) error
-	ReleaseMail(ctx context.Context, biller, addonID, key, response string) error
+	FailMail(ctx context.Context, e addon.MailEntry, response string) error
+	ReleaseMail(ctx context.Context, e addon.MailEntry, response string) error
 }
 
 // Mailer hands mails to a mail server. Send is not cancelled by its caller and

@@ -251,17 +251,20 @@ func (s *Store) AcceptMail(ctx context.Context, biller, addonID, key string, r a
 	return nil
 }
 
-// FailMail records that a mail was refused for good, with the server's words.
-func (s *Store) FailMail(ctx context.Context, biller, addonID, key, response string) error {
-	return s.endTry(ctx, biller, addonID, key, addon.MailFailed, response)
+// FailMail records that the try which e was reserved for was refused for good,
+// with the server's words. It does nothing if another try has begun since.
+func (s *Store) FailMail(ctx context.Context, e addon.MailEntry, response string) error {
+	return s.endTry(ctx, e, addon.MailFailed, response)
 }
 
-// ReleaseMail records that a try failed, and lets the next one begin at once.
-func (s *Store) ReleaseMail(ctx context.Context, biller, addonID, key, response string) error {
-	return s.endTry(ctx, biller, addonID, key, addon.MailReserved, response)
+// ReleaseMail records that the try which e was reserved for failed, and lets
+// the next one begin at once. It does nothing if another try has begun since:
+// who was held up for longer than the lease must not end another's claim.
+func (s *Store) ReleaseMail(ctx context.Context, e addon.MailEntry, response string) error {
+	return s.endTry(ctx, e, addon.MailReserved, response)
 }
 
-func (s *Store) endTry(ctx context.Context, biller, addonID, key string, state addon.MailState, response string) error {
+func (s *Store) endTry(ctx context.Context, e addon.MailEntry, state addon.MailState, response string) error {
 	_, err := s.db.W.ExecContext(ctx, `
 		UPDATE mails
 		SET
@@ -272,8 +275,9 @@ func (s *Store) endTry(ctx context.Context, biller, addonID, key string, state a
 		WHERE biller_id = $1
 			AND addon_id = $2
 			AND idem_key = $3
-			AND state = 'reserved'`,
-		biller, addonID, key, string(state), response, s.now())
+			AND state = 'reserved'
+			AND attempts = $7`,
+		e.BillerID, e.AddonID, e.Key, string(state), response, s.now(), e.Attempts)
 	if err != nil {
 		return fmt.Errorf("record failed try: %w", err)
 	}

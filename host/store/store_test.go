@@ -268,7 +268,14 @@ func TestMailLife(t *testing.T) {
 		if got, err = reserve(entry(biller, "k1")); err != nil || got.Attempts != 2 || got.MessageID != want.MessageID {
 			t.Errorf("taken over: %+v, %v", got, err)
 		}
-		if err := w.ReleaseMail(ctx, biller, portal, "k1", "451 later"); err != nil {
+		late := got
+		late.Attempts = 1 // the first sender was not dead, only held up
+		if err := errors.Join(w.ReleaseMail(ctx, late, "timeout"), w.FailMail(ctx, late, "550 no")); err != nil {
+			t.Fatal(err)
+		}
+		_, err = reserve(entry(biller, "k1"))
+		wantCode(t, "while the second sends", err, apperr.Unavailable)
+		if err := w.ReleaseMail(ctx, got, "451 later"); err != nil {
 			t.Fatal(err)
 		}
 		if got, err = reserve(entry(biller, "k1")); err != nil || got.Attempts != 3 || got.Response != "451 later" {
@@ -281,7 +288,7 @@ func TestMailLife(t *testing.T) {
 		if got, err = reserve(entry(biller, "k1")); err != nil || got.State != addon.MailAccepted || got.Response != "250 ok" || got.AcceptedAt.IsZero() {
 			t.Errorf("repeated: %+v, %v", got, err)
 		}
-		if err := w.ReleaseMail(ctx, biller, portal, "k1", "late loser"); err != nil {
+		if err := w.ReleaseMail(ctx, got, "late loser"); err != nil {
 			t.Fatal(err)
 		}
 		list, err := w.CustomerMails(ctx, biller, "c1", 10)
@@ -300,10 +307,11 @@ func TestFailedMailStaysFailed(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		mustInstall(t, w, biller)
-		if _, err := w.ReserveMail(ctx, entry(biller, "k"), caps(), time.Minute); err != nil {
+		reserved, err := w.ReserveMail(ctx, entry(biller, "k"), caps(), time.Minute)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.FailMail(ctx, biller, portal, "k", "550 no such user"); err != nil {
+		if err := w.FailMail(ctx, reserved, "550 no such user"); err != nil {
 			t.Fatal(err)
 		}
 		got, err := w.ReserveMail(ctx, entry(biller, "k"), caps(), time.Minute)
