@@ -54,15 +54,14 @@ func dial(ctx context.Context, s server, base *tls.Config) (*conn, error) {
 		return nil, &stepError{stepConnect, err}
 	}
 	if err := setDeadline(ctx, raw); err != nil {
-		raw.Close()
-		return nil, &stepError{stepConnect, err}
+		return nil, errors.Join(&stepError{stepConnect, err}, raw.Close())
 	}
 	if s.implicitTLS {
 		raw = tls.Client(raw, cfg)
 	}
 	c := &conn{net: raw}
 	if err := c.greet(s, cfg); err != nil {
-		raw.Close()
+		c.close()
 		return nil, err
 	}
 	return c, nil
@@ -160,9 +159,10 @@ func (c *conn) deliver(ctx context.Context, from, to string, raw []byte) (respon
 	return response, false, nil
 }
 
-// alive asks the server whether a kept connection still works.
-func (c *conn) alive(ctx context.Context) bool {
-	return setDeadline(ctx, c.net) == nil && c.client.Noop() == nil
+// alive asks the server whether a kept connection still works. A network that
+// lost it silently must not use up the time of the mail.
+func (c *conn) alive(patience time.Duration) bool {
+	return c.net.SetDeadline(time.Now().Add(patience)) == nil && c.client.Noop() == nil
 }
 
 // quit says goodbye, without waiting long for the answer.

@@ -31,7 +31,7 @@ const (
 func (s *Sender) MessageID(biller, addon, key string) string {
 	mac := hmac.New(sha256.New, s.cfg.Key)
 	for _, part := range []string{"message-id", biller, addon, key} {
-		fmt.Fprintf(mac, "%d:%s,", len(part), part)
+		mac.Write(fmt.Appendf(nil, "%d:%s,", len(part), part))
 	}
 	_, domain, _ := strings.Cut(s.cfg.From, "@")
 	return hex.EncodeToString(mac.Sum(nil)[:16]) + "@" + domain

@@ -13,16 +13,18 @@ const idleLimit = 30 * time.Second
 
 // pool bounds the connections to the server and keeps idle ones for reuse.
 type pool struct {
-	dial  func(ctx context.Context) (*conn, error)
-	slots chan struct{}
+	dial func(ctx context.Context) (*conn, error)
+	// patience is how long a kept connection may take to show that it is alive.
+	patience time.Duration
+	slots    chan struct{}
 
 	mu     sync.Mutex
 	idle   []*conn
 	closed bool
 }
 
-func newPool(size int, dial func(context.Context) (*conn, error)) *pool {
-	return &pool{dial: dial, slots: make(chan struct{}, size)}
+func newPool(size int, patience time.Duration, dial func(context.Context) (*conn, error)) *pool {
+	return &pool{dial: dial, patience: patience, slots: make(chan struct{}, size)}
 }
 
 // get returns a connection that answered just now: a kept one if fresh is
@@ -38,7 +40,7 @@ func (p *pool) get(ctx context.Context, fresh bool) (*conn, error) {
 		if c == nil {
 			break
 		}
-		if c.alive(ctx) {
+		if c.alive(p.patience) {
 			return c, nil
 		}
 		c.close()

@@ -40,7 +40,7 @@ func New(cfg Config) (*Sender, error) {
 		cfg.Now = time.Now
 	}
 	s := &Sender{cfg: cfg, server: srv}
-	s.pool = newPool(cfg.Connections, func(ctx context.Context) (*conn, error) {
+	s.pool = newPool(cfg.Connections, min(5*time.Second, cfg.Timeout/4), func(ctx context.Context) (*conn, error) {
 		return dial(ctx, srv, cfg.TLS)
 	})
 	return s, nil

@@ -101,6 +101,9 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 		}
 		return strconv.Itoa(child.Process.Pid), nil
 	case "slow":
+		if err := note("slow"); err != nil {
+			return "", err
+		}
 		select {
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():

@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -44,7 +44,7 @@ func TestCallsInFlightFinish(t *testing.T) {
 		_, err := c.Invite(sdk.Call{}, "").Link(context.Background(), "slow")
 		answer <- err
 	}()
-	time.Sleep(50 * time.Millisecond) // the call has to be under way; nothing tells when
+	until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), "slow") })
 	w.mustEnd(t)
 	if err := <-answer; err != nil {
 		t.Errorf("the call in flight = %v", err)

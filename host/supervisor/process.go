@@ -49,7 +49,8 @@ func (l launch) startProcess() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer program.Close()
+	// It was only read, and the child has its own.
+	defer func() { _ = program.Close() }()
 	p := &process{output: newOutput(l.log, l.now), log: l.log, patience: l.patience}
 	p.plugin = plugin.NewClient(l.config(p, program))
 	protocol, err := p.plugin.Client()

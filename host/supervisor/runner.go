@@ -43,7 +43,7 @@ func openProgram(pkg *pack.Package, platform string) (*os.File, error) {
 	if err != nil {
 		return nil, apperr.Wrap(apperr.Invalid, file.Path+" cannot be read.", err)
 	}
-	defer named.Close()
+	defer func() { _ = named.Close() }() // it was only read
 	fd, err := unix.FcntlInt(named.Fd(), unix.F_DUPFD_CLOEXEC, programFD)
 	if err != nil {
 		return nil, fmt.Errorf("duplicate program: %w", err)
@@ -54,8 +54,8 @@ func openProgram(pkg *pack.Package, platform string) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", file.Path, err), program.Close())
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != file.SHA256 {
-		program.Close()
-		return nil, apperr.Errorf(apperr.Invalid, "%s has changed since it was packed.", file.Path)
+		changed := apperr.Errorf(apperr.Invalid, "%s has changed since it was packed.", file.Path)
+		return nil, errors.Join(changed, program.Close())
 	}
 	return program, nil
 }
@@ -151,14 +151,14 @@ func (c *child) reap() {
 	// What is left was read, or comes from a process that left the group.
 	_ = closeAll([]*os.File{c.outR, c.errR, c.lifeline})
 	<-finished
-	c.silenceW.Close()
+	_ = c.silenceW.Close() // never fails
 	close(c.done)
 }
 
 // readOutput passes on the handshake and drops everything after it, so that no
 // print can block the add-on.
 func (c *child) readOutput() {
-	defer c.handshakeW.Close()
+	defer func() { _ = c.handshakeW.Close() }() // never fails
 	lines := newLineReader(c.outR, 8<<10)
 	if line, err := lines.next(); err == nil {
 		// go-plugin stopped listening if this fails; it has said why.

@@ -175,7 +175,7 @@ func startGuard(bin, dir string, owner *syscall.Credential) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the guard has its own
 	guard := exec.Command("/bin/sh", "-c", guardScript, "guard", bin, dir)
 	guard.Dir = dir
 	guard.Stdout, guard.Stderr = log, log

@@ -37,7 +37,7 @@ func (c *templateCache) sqlite(ctx context.Context, sets []sqldb.Migrations) ([]
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a folder left in the temporary one hurts no test
 	path := filepath.Join(dir, "template.db")
 	if err := migrate(ctx, sqldb.Config{Driver: sqldb.SQLite, DSN: path}, sets); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (c *templateCache) makeTemplate(ctx context.Context, s *Server, name string
 	if err != nil {
 		return err
 	}
-	defer conn.Close() // back to the pool
+	defer func() { _ = conn.Close() }() // back to the pool
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock(7021466022)`); err != nil {
 		return err
 	}
@@ -150,13 +150,13 @@ func migrate(ctx context.Context, cfg sqldb.Config, sets []sqldb.Migrations) err
 func fingerprint(sets []sqldb.Migrations) (string, error) {
 	h := sha256.New()
 	for _, set := range sets {
-		fmt.Fprintf(h, "%q %d %q\n", set.Name, set.Program, set.Reference)
+		h.Write(fmt.Appendf(nil, "%q %d %q\n", set.Name, set.Program, set.Reference))
 		err := fs.WalkDir(set.Files, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
 			text, err := fs.ReadFile(set.Files, path)
-			fmt.Fprintf(h, "%q %q\n", path, text)
+			h.Write(fmt.Appendf(nil, "%q %q\n", path, text))
 			return err
 		})
 		if err != nil {
