@@ -51,6 +51,11 @@ func runAddon(mode string) {
 		select {}
 	case "lies":
 		a.Version = "9.9.9"
+	case "lies slowly":
+		a.Version = "9.9.9"
+		for !told("go on") {
+			time.Sleep(time.Millisecond)
+		}
 	case "offers nothing":
 		parts = sdk.Parts{}
 	case "dies at once":
@@ -86,7 +91,7 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 	case "bad log line":
 		fmt.Fprintln(os.Stderr, `{"@level":"info","@message":42}`)
 		fmt.Fprintln(os.Stderr, `{"@level":7,"@message":"x","@timestamp":[]}`)
-		fmt.Fprintln(os.Stderr, `{"@level":"error","@message":"a good one","n":1}`)
+		fmt.Fprintln(os.Stderr, `{"@level":"error","@message":"a good one","n":1,"addon":"another"}`)
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 300_000))
 		fmt.Println("a print")
 	case "flood":
@@ -128,6 +133,16 @@ func (b billers) Disable(ctx context.Context) error {
 }
 
 func (b billers) Purge(ctx context.Context) error { return nil }
+
+// told tells whether a file with this name is beside the package's folder.
+func told(word string) bool {
+	dir, err := os.Getwd()
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(dir + "." + word)
+	return err == nil
+}
 
 // note appends to a file beside the package's folder.
 func note(line string) error {

@@ -97,6 +97,7 @@ type books struct {
 	mu            sync.Mutex
 	active        []addon.Active
 	installations []addon.Installation
+	err           error // of InstallationsOf
 }
 
 func (b *books) Active(context.Context) ([]addon.Active, error) {
@@ -108,7 +109,7 @@ func (b *books) Active(context.Context) ([]addon.Active, error) {
 func (b *books) InstallationsOf(context.Context, string) ([]addon.Installation, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.installations), nil
+	return slices.Clone(b.installations), b.err
 }
 
 func (b *books) change(f func(*books)) {

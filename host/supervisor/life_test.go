@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 func TestAnotherVersionReplacesTheFirst(t *testing.T) {
@@ -31,6 +35,47 @@ func TestAnotherVersionReplacesTheFirst(t *testing.T) {
 	w.books.change(func(b *books) { b.active = nil })
 	w.Wake()
 	until(t, "the add-on is gone", func() bool { return len(w.Statuses()) == 0 })
+}
+
+// TestFailureIsOfTheVersionThatWasTried installs a good version while a bad one
+// starts: the bad one's end is not the good one's.
+func TestFailureIsOfTheVersionThatWasTried(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t, "lies slowly")
+	until(t, "the bad version starts", func() bool { return w.status().State == supervisor.Starting })
+	bad, good := w.active, mustPackage(t, filepath.Join(w.dir, "packages"), "checks its environment")
+	w.books.change(func(b *books) { b.active = []addon.Active{good} })
+	answer := make(chan error, 1)
+	go func() { answer <- w.Ensure(t.Context(), good) }()
+	until(t, "the good version is wanted", func() bool { return w.status().Digest == good.Digest })
+	w.active = good
+	must(t, os.WriteFile(filepath.Join(w.dir, "packages", bad.Digest)+".go on", nil, 0o600))
+	if err := <-answer; err != nil {
+		t.Errorf("Ensure = %v\n%s", err, w.log)
+	}
+	if s := w.status(); s.State != supervisor.Healthy || s.Digest != good.Digest || s.Failures != 1 {
+		t.Errorf("status = %+v", s)
+	}
+}
+
+func TestEnsureWaitsForTheBillers(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t, "")
+	w.mustEnsure(t)
+	w.books.change(func(b *books) {
+		b.err = errors.New("the database is down")
+		b.installations = []addon.Installation{{BillerID: "b1", State: addon.Enabled}}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := w.Ensure(ctx, w.active); !apperr.Is(err, apperr.Unavailable) {
+		t.Errorf("Ensure without the store = %v", err)
+	}
+	w.books.change(func(b *books) { b.err = nil })
+	w.mustEnsure(t)
+	if got := w.notes(); !slices.Contains(got, "enable b1 Biller b1") {
+		t.Errorf("billers = %v", got)
+	}
 }
 
 func TestCallsInFlightFinish(t *testing.T) {

@@ -132,10 +132,20 @@ func parseRecord(line []byte) (slog.Level, string, []any, bool) {
 	var attrs []any
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		if !strings.HasPrefix(key, "@") && len(attrs) < 2*maxAttrs {
-			attrs = append(attrs, key, fields[key])
+			attrs = append(attrs, foreign(key), fields[key])
 		}
 	}
 	return levelOf(hclog.LevelFromString(name)), message, attrs, true
+}
+
+// foreign keeps an add-on from writing what only the host says in its log: who
+// logged, when, and how grave it is.
+func foreign(key string) string {
+	switch key {
+	case slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.SourceKey, "addon", "version":
+		return "_" + key
+	}
+	return key
 }
 
 func levelOf(l hclog.Level) slog.Level {

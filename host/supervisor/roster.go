@@ -26,12 +26,12 @@ func newRoster(w *worker, client *wire.Client) *roster {
 
 // sync tells the process what changed since the last time. Billers whose hook
 // failed are tried again at the next. A store that does not answer is no fault
-// of the process; an error is.
-func (r *roster) sync(ctx context.Context) error {
+// of the process, but leaves it incomplete; an error is the process's fault.
+func (r *roster) sync(ctx context.Context) (complete bool, err error) {
 	installations, err := r.w.sup.cfg.Store.InstallationsOf(ctx, r.w.id)
 	if err != nil {
 		r.w.log.Warn("installations not read", "error", err.Error())
-		return nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.w.sup.cfg.Times.Enable)
 	defer cancel()
@@ -51,7 +51,8 @@ func (r *roster) sync(ctx context.Context) error {
 			r.disable(ctx, k)
 		}
 	}
-	return r.enable(ctx, changed)
+	err = r.enable(ctx, changed)
+	return err == nil, err
 }
 
 func same(a, b addon.Installation) bool {

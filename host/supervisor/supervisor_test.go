@@ -174,7 +174,7 @@ func TestLogLinesDoNotHurt(t *testing.T) {
 	must(t, err)
 	until(t, "the lines are logged", func() bool {
 		log := w.log.String()
-		return strings.Contains(log, `msg="a good one" addon=test-addon version=1.0.0 n=1`) &&
+		return strings.Contains(log, `msg="a good one" addon=test-addon version=1.0.0 _addon=another n=1`) &&
 			strings.Contains(log, `@message\":42`) && strings.Contains(log, "a print") && strings.Contains(log, "xxxx")
 	})
 	if n := len(w.log.String()); n > 100_000 {

@@ -33,6 +33,7 @@ type worker struct {
 	mu       sync.Mutex
 	want     addon.Active
 	asked    uint64 // the newest call of Ensure that want and the billers are as new as
+	tried    goal   // what the process that runs, or ran last, is for
 	synced   uint64 // the newest that has been fulfilled
 	failed   uint64 // the newest that has ended in an error
 	state    State
@@ -43,6 +44,13 @@ type worker struct {
 	pid      int
 	pkg      *pack.Package
 	client   *wire.Client
+}
+
+// goal is what a worker is to reach: a version, with the billers that were there
+// at a call of Ensure.
+type goal struct {
+	addon.Active
+	asked uint64
 }
 
 func newWorker(s *Supervisor, id, socketDir string) *worker {
@@ -70,10 +78,18 @@ func (w *worker) steer(a addon.Active, asked uint64) {
 	}
 }
 
-func (w *worker) goal() (addon.Active, uint64) {
+func (w *worker) goal() goal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.want, w.asked
+	return goal{w.want, w.asked}
+}
+
+// try returns the goal, which is from now on what the process stands for.
+func (w *worker) try() goal {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tried = goal{w.want, w.asked}
+	return w.tried
 }
 
 // set changes the state and tells those who wait.
@@ -109,30 +125,34 @@ func (w *worker) run() {
 	w.set(func() { w.state, w.client, w.pid = Stopped, nil, 0 })
 }
 
+// fail blames the goal that was tried: a newer one may have come meanwhile.
 func (w *worker) fail(err error, rest time.Duration) {
 	w.log.Error("add-on failed", "error", err.Error(), "restart_in", rest.String())
 	w.set(func() {
 		w.state, w.err, w.retryAt = BackingOff, err, w.sup.cfg.Now().Add(rest)
 		w.failures++
-		w.failed = w.asked
+		w.failed = w.tried.asked
 	})
 }
 
-// pause waits before a restart; a new call of Ensure or a new version ends it.
+// pause waits before a restart; a call of Ensure or a version that was not
+// tried yet ends it.
 func (w *worker) pause(rest time.Duration) {
-	before, asked := w.goal()
+	w.mu.Lock()
+	before := w.tried
+	w.mu.Unlock()
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	for {
+		if now := w.goal(); now.asked > before.asked || now.Digest != before.Digest {
+			return
+		}
 		select {
 		case <-w.ctx.Done():
 			return
 		case <-timer.C:
 			return
 		case <-w.kick:
-			if want, now := w.goal(); now > asked || want.Digest != before.Digest {
-				return
-			}
 		}
 	}
 }
@@ -140,9 +160,9 @@ func (w *worker) pause(rest time.Duration) {
 // serve runs one process from start to end. It returns nil when another version
 // is wanted, else why the process failed.
 func (w *worker) serve() error {
-	want, asked := w.goal()
+	want := w.try()
 	w.set(func() { w.state = Starting })
-	p, err := w.launch(want)
+	p, err := w.launch(want.Active)
 	if err != nil {
 		return err
 	}
@@ -150,19 +170,26 @@ func (w *worker) serve() error {
 	defer w.set(func() { w.state, w.client, w.pid = Starting, nil, 0 })
 	roster := newRoster(w, p.client)
 	defer roster.close()
-	if err := roster.sync(w.ctx); err != nil {
+	complete, err := roster.sync(w.ctx)
+	if w.ctx.Err() != nil {
+		w.drain(p)
+		return nil
+	}
+	if err != nil {
 		return w.ending(p, err)
 	}
 	w.log.Info("add-on is healthy", "version", want.Version, "pid", p.child.ID())
 	w.set(func() {
 		w.state, w.err, w.retryAt, w.client, w.pid = Healthy, nil, time.Time{}, p.client, p.child.pid
-		w.synced = asked
+		if complete {
+			w.synced = want.asked
+		}
 	})
-	return w.watch(p, want, roster)
+	return w.watch(p, want.Digest, roster)
 }
 
 // watch looks after a healthy process.
-func (w *worker) watch(p *process, want addon.Active, roster *roster) error {
+func (w *worker) watch(p *process, digest string, roster *roster) error {
 	health := time.NewTicker(w.sup.cfg.Times.Health)
 	defer health.Stop()
 	for misses := 0; ; {
@@ -179,17 +206,31 @@ func (w *worker) watch(p *process, want addon.Active, roster *roster) error {
 				return w.ending(p, apperr.Errorf(apperr.Unavailable, "The add-on does not answer."))
 			}
 		case <-w.kick:
-			now, asked := w.goal()
-			if now.Digest != want.Digest {
+			now := w.try()
+			if now.Digest != digest {
 				w.drain(p)
 				return nil
 			}
-			if err := roster.sync(w.ctx); err != nil {
-				return w.ending(p, err)
+			if err := w.update(p, roster, now.asked); err != nil {
+				return err
 			}
-			w.set(func() { w.synced = asked })
 		}
 	}
+}
+
+// update tells a healthy process which billers have come and gone.
+func (w *worker) update(p *process, roster *roster, asked uint64) error {
+	complete, err := roster.sync(w.ctx)
+	if w.ctx.Err() != nil {
+		return nil // the process is to end, in good order
+	}
+	if err != nil {
+		return w.ending(p, err)
+	}
+	if complete {
+		w.set(func() { w.synced = asked })
+	}
+	return nil
 }
 
 func (w *worker) alive(p *process) bool {
