@@ -135,7 +135,7 @@ func TestCase11SignInBeforeConfirming(t *testing.T) {
 	other := r.browser(northwind)
 	other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", "wrong wrong wrong").wants(401, "Email or password is wrong.")
 	p = other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "Confirm your email to continue", "Resend")
-	other.press(p, "Resend").wants(429)
+	other.press(p, "Resend").wants(429, "We sent an email a moment ago. You can ask for another in")
 	r.clock.advance(61 * time.Second)
 	other.press(p, "Resend").wants(200, "We sent a new code")
 	m := r.mail("confirmation", elena, 2)
@@ -161,6 +161,9 @@ func TestCase12FiveWrongCodes(t *testing.T) {
 		}
 	}
 	b.press(p, "Confirm my email", "code", code).wants(409, "We can send a new code")
+	b.open("/sign-up/confirm").wants(200, "That code no longer works")
+	r.clock.advance(61 * time.Second)
+	b.press(p, "Resend").wants(200, "We sent a new code").lacks("no longer works. We")
 }
 
 func TestCase13ConfirmationNeverComes(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // registered takes somebody through all five steps and returns the browser,
@@ -239,6 +241,9 @@ func TestCase22AgreementDeclined(t *testing.T) {
 	if got := r.status("c1"); got != "Awaiting agreement" {
 		t.Errorf("status %s", got)
 	}
+	tab := r.staff(wire.Slot, portal.AbilityInvite)
+	tab.open("/customer?customer=c1").wants(200, "Signing in leads to it.").lacks("Send Invitation")
+	tab.open("/customer?customer=c1&error=conflict").wants(200, "The customer's address can sign in already.")
 	p = b.press(p, "Sign in", "email", elena, "password", secret).wants(200, "Customer Portal User Agreement")
 	if q := b.open("/"); q.text() != p.text() {
 		t.Errorf("home before accepting says %s", q.text())

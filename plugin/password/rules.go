@@ -20,25 +20,35 @@ const (
 // faster than its input.
 const weakInput = 64
 
-// Check returns an Invalid error on the field "password" that says what to do,
-// or nil for a password that may be chosen. Any characters are fine; nothing is
-// cut off.
+// Errors of Check: Invalid, on the field "password". Compare with errors.Is.
+var (
+	ErrUnreadable = refuse("This password has characters we cannot read. Type it again.")
+	ErrShort      = refuse("Use at least 12 characters. A few words in a row are easy to remember.")
+	ErrLong       = refuse("Use at most 128 characters.")
+	ErrEmail      = refuse("Choose a password that is not your email address.")
+	ErrName       = refuse("Choose a password that is more than the name of the company or of this portal.")
+	ErrBreached   = refuse("This password is on lists that attackers try first. Choose another.")
+	ErrWeak       = refuse("This password is easy to guess. Make it longer, or use a few words that do not belong together.")
+)
+
+// Check returns one of the errors above, which says what to do, or nil for a
+// password that may be chosen. Any characters are fine; nothing is cut off.
 func (h *Hasher) Check(password, email, billerName string) error {
 	switch n := utf8.RuneCountInString(password); {
 	case !utf8.ValidString(password):
-		return refuse("This password has characters we cannot read. Type it again.")
+		return ErrUnreadable
 	case n < MinLength:
-		return refuse("Use at least 12 characters. A few words in a row are easy to remember.")
+		return ErrShort
 	case n > MaxLength:
-		return refuse("Use at most 128 characters.")
+		return ErrLong
 	case h.isEmail(password, email):
-		return refuse("Choose a password that is not your email address.")
+		return ErrEmail
 	case h.onlyNames(password, append([]string{billerName}, h.product...)):
-		return refuse("Choose a password that is more than the name of the company or of this portal.")
+		return ErrName
 	case h.breach != nil && h.breach.Breached(password):
-		return refuse("This password is on lists that attackers try first. Choose another.")
+		return ErrBreached
 	case weak(password, email, billerName):
-		return refuse("This password is easy to guess. Make it longer, or use a few words that do not belong together.")
+		return ErrWeak
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // Customer is our projection of a record in the biller's books.
@@ -171,21 +169,20 @@ func (s *Service) refresh(ctx context.Context, c Caller) (more bool, err error) 
 	return n == refreshBatch, err
 }
 
-// CheckInvitable returns why a customer cannot be invited: Conflict if it is
-// registered or its address has access already, Invalid if it is archived or has
-// no usable address.
+// CheckInvitable returns why a customer cannot be invited: ErrArchived,
+// ErrInvitedRegistered, ErrInvitedHasAccess, ErrNoEmail or ErrBadEmail.
 func CheckInvitable(c Customer, status Status, hasAccess bool) error {
 	switch {
 	case c.Archived:
-		return apperr.Errorf(apperr.Invalid, "This customer is archived. Restore it before you invite.")
+		return ErrArchived
 	case status == StatusRegistered:
-		return apperr.Errorf(apperr.Conflict, "This customer is registered already.")
+		return ErrInvitedRegistered
 	case hasAccess:
-		return apperr.Errorf(apperr.Conflict, "%s can sign in already. Signing in leads to the user agreement.", c.Email)
+		return ErrInvitedHasAccess
 	case c.Email == "":
-		return apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
+		return ErrNoEmail
 	case c.EmailNorm == "":
-		return apperr.Errorf(apperr.Invalid, "%q is not an email address. Correct it in the profile first.", c.Email)
+		return ErrBadEmail
 	}
 	return nil
 }

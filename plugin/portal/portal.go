@@ -89,6 +89,14 @@ func Knowable(id string) bool { return id != "" && id == text(id, 200) }
 var (
 	// ErrNoCustomer (NotFound) is a customer this biller does not have.
 	ErrNoCustomer = apperr.Errorf(apperr.NotFound, "There is no such customer.")
+	// ErrArchived (Invalid), ErrInvitedRegistered (Conflict), ErrInvitedHasAccess
+	// (Conflict), ErrNoEmail (Invalid) and ErrBadEmail (Invalid) are why a customer
+	// cannot be invited.
+	ErrArchived          = apperr.Errorf(apperr.Invalid, "This customer is archived. Restore it before you invite.")
+	ErrInvitedRegistered = apperr.Errorf(apperr.Conflict, "This customer is registered already.")
+	ErrInvitedHasAccess  = apperr.Errorf(apperr.Conflict, "The customer's address can sign in already. Signing in leads to the user agreement.")
+	ErrNoEmail           = apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
+	ErrBadEmail          = apperr.Errorf(apperr.Invalid, "The email address in the profile is none. Correct it there first.")
 	// ErrUnknownLink (NotFound) is the answer to garbage and to other billers' tokens alike.
 	ErrUnknownLink = apperr.Errorf(apperr.NotFound, "This page does not exist.")
 	// ErrLinkExpired (Conflict) asks to offer "Email me a new link".
@@ -99,6 +107,10 @@ var (
 	ErrRegistered = apperr.Errorf(apperr.Conflict, "You're already registered.")
 	// ErrHasAccount (Conflict) asks to offer "Sign in", after which the profile can be added.
 	ErrHasAccount = apperr.Errorf(apperr.Conflict, "You already have an account here. Sign in to add this profile.")
+	// ErrOtherEmail (Invalid, field "email") is an address that is not the invited one.
+	ErrOtherEmail = apperr.Field("email", "This invitation was sent to another address. Use that one.")
+	// ErrNoProfile (Invalid, field "profile") is a choice of nothing, or of a profile not offered.
+	ErrNoProfile = apperr.Field("profile", "Choose the profile to sign up for.")
 	// ErrSignUpEnded (Unauthenticated) is an unknown, expired or replaced handle.
 	ErrSignUpEnded = apperr.Errorf(apperr.Unauthenticated, "Your sign-up is not open in this browser any more. Open the link in your invitation again.")
 	// ErrWrongStep (Conflict) is a step out of order; State tells the right one.

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -226,30 +227,32 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 	return s.state(Pending{SignUp: su, Customer: link.Customer}, handle, now), nil
 }
 
-// checkRegistration names every wrong field at once, so that a form can too.
+// checkRegistration names every wrong field at once, so that a form can too;
+// errors.Is finds ErrOtherEmail and the error of Passwords.Check in the answer.
 func (s *Service) checkRegistration(c Caller, inv Invitation, email, password string) error {
 	fields := map[string]string{}
-	norm, err := s.NormalizeEmail(email)
-	switch {
-	case err != nil:
-		fields["email"] = "Enter the email address this invitation was sent to: " + s.MaskEmail(inv.Email) + "."
-	case norm != inv.EmailNorm:
+	var causes []error
+	if norm, err := s.NormalizeEmail(email); err != nil || norm != inv.EmailNorm {
 		fields["email"] = "This invitation was sent to " + s.MaskEmail(inv.Email) +
 			". Use that address, or ask " + c.BillerName + " to invite another."
+		causes = append(causes, ErrOtherEmail)
 	}
 	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName); err != nil {
 		if !apperr.Is(err, apperr.Invalid) {
 			return err
 		}
 		fields["password"] = apperr.MessageOf(err)
+		causes = append(causes, err)
 	}
-	switch {
-	case len(fields) == 0:
+	if len(causes) == 0 {
 		return nil
-	case fields["email"] != "":
-		return &apperr.Error{Code: apperr.Invalid, Message: fields["email"], Fields: fields}
 	}
-	return &apperr.Error{Code: apperr.Invalid, Message: fields["password"], Fields: fields}
+	message := fields["email"]
+	if message == "" {
+		message = fields["password"]
+	}
+	problem := &apperr.Error{Code: apperr.Invalid, Message: message, Fields: fields}
+	return errors.Join(append([]error{problem}, causes...)...)
 }
 
 // ResumeWithPassword goes on with the live sign-up of an invitation's link in
@@ -365,7 +368,7 @@ func choose(profiles []Profile, ids []string) ([]string, error) {
 		}
 	}
 	if len(chosen) == 0 || len(chosen) != len(wanted) {
-		return nil, apperr.Field("profile", "Choose the profile to sign up for.")
+		return nil, ErrNoProfile
 	}
 	return chosen, nil
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 type signUpRow struct {
@@ -365,7 +364,7 @@ func replaceChosen(ctx context.Context, q querier, biller, signUpID string, inv 
 	}
 	for _, id := range customerIDs {
 		if id != inv.CustomerID {
-			return apperr.Field("profile", "Choose the profile to sign up for.")
+			return portal.ErrNoProfile
 		}
 		if _, err := q.ExecContext(ctx, `
 			INSERT INTO signup_customers (biller_id, signup_id, customer_id)

@@ -123,7 +123,7 @@ func (s *Web) accept(v *visit) error {
 	switch {
 	case errors.Is(err, portal.ErrSignUpEnded):
 		return v.signUpFailed(err)
-	case err != nil && f.Fail(err):
+	case err != nil && v.fail(f, err, afterTries()):
 		return v.acceptPage(web.StatusOf(codeOf(err)), f)
 	case err != nil:
 		return err

@@ -36,7 +36,11 @@ func (s *Web) confirmForm(v *visit) error {
 	if done {
 		return err
 	}
-	return v.confirmPage(http.StatusOK, state, nil)
+	f := web.NewForm(nil)
+	if state.CodeDead {
+		f.Message = v.T("error.code.dead")
+	}
+	return v.confirmPage(http.StatusOK, state, f)
 }
 
 func (v *visit) confirmPage(status int, state portal.SignUpState, f *web.Form) error {
@@ -71,7 +75,7 @@ func (s *Web) resend(v *visit) error {
 }
 
 func (v *visit) confirmFailed(err error, f *web.Form) error {
-	if errors.Is(err, portal.ErrSignUpEnded) || errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrWrongStep) || !f.Fail(err) {
+	if errors.Is(err, portal.ErrSignUpEnded) || errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrWrongStep) || !v.fail(f, err, afterMails()) {
 		return v.signUpFailed(err)
 	}
 	state, done, stateErr := v.at(portal.StepConfirm)
@@ -156,7 +160,7 @@ func (s *Web) confirmLink(v *visit) error {
 			return err
 		}
 		return v.confirmationOutcome(http.StatusConflict, view, f)
-	case f.Fail(err):
+	case v.fail(f, err, afterTries()):
 		return v.confirmationOutcome(web.StatusOf(codeOf(err)), view, f)
 	}
 	return err

@@ -143,7 +143,7 @@ func (v *visit) customerNotice(view portal.CustomerView) *notice {
 		return &notice{Tone: "warn", Icon: "info", Text: v.T("customer.error.nolink")}
 	case apperr.Invalid, apperr.Conflict:
 		if err := portal.CheckInvitable(view.Customer, view.Status, view.HasAccess); err != nil {
-			return &notice{Tone: "bad", Icon: "warning", Text: apperr.MessageOf(err)}
+			return &notice{Tone: "bad", Icon: "warning", Text: apperr.MessageOf(v.told(err))}
 		}
 	}
 	return &notice{Tone: "bad", Icon: "warning", Text: v.T("customer.error.other")}

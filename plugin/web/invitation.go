@@ -79,7 +79,7 @@ func (s *Web) register(v *visit) error {
 		state, err = s.service.Register(v.r.Context(), v.caller, v.r.PathValue("token"), f.Text("email"), f.Value("password"))
 	}
 	if err != nil {
-		return v.linkFailed(err, f, func() error { return v.registerForm(web.StatusOf(codeOf(err)), link, f) })
+		return v.linkFailed(err, link, f, func() error { return v.registerForm(web.StatusOf(codeOf(err)), link, f) })
 	}
 	return v.goOn(state)
 }
@@ -94,21 +94,21 @@ func (s *Web) resume(v *visit, link portal.LinkView, f *web.Form) error {
 		state, err = s.service.ResumeWithPassword(v.r.Context(), v.caller, v.r.PathValue("token"), f.Value("password"))
 	}
 	if err != nil {
-		return v.linkFailed(err, f, func() error { return v.resumeForm(web.StatusOf(codeOf(err)), link, f) })
+		return v.linkFailed(err, link, f, func() error { return v.resumeForm(web.StatusOf(codeOf(err)), link, f) })
 	}
 	return v.goOn(state)
 }
 
 // linkFailed shows the form again, or what became of the link meanwhile.
-func (v *visit) linkFailed(err error, f *web.Form, again func() error) error {
+func (v *visit) linkFailed(err error, link portal.LinkView, f *web.Form, again func() error) error {
 	if isLinkError(err) {
-		link, openErr := v.openLink()
+		now, openErr := v.openLink()
 		if openErr != nil {
 			return openErr
 		}
-		return v.linkOutcome(link)
+		return v.linkOutcome(now)
 	}
-	if f.Fail(err) {
+	if v.fail(f, err, afterTries(), "Email", link.MaskedEmail) {
 		return again()
 	}
 	return err

@@ -11,7 +11,7 @@ import (
 // isLinkError reports whether the link, not the form, is what is wrong.
 func isLinkError(err error) bool {
 	return errors.Is(err, portal.ErrLinkExpired) || errors.Is(err, portal.ErrLinkDead) ||
-		errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrSignUpEnded)
+		errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrHasAccount) || errors.Is(err, portal.ErrSignUpEnded)
 }
 
 func codeOf(err error) apperr.Code { return apperr.CodeOf(err) }

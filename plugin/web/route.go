@@ -93,7 +93,7 @@ func (s *Web) public(route publicRoute) http.Handler {
 				return err
 			}
 		}
-		return route.handle(v)
+		return v.told(route.handle(v))
 	})
 }
 
@@ -108,7 +108,7 @@ func (s *Web) staff(route staffRoute) http.Handler {
 		if !v.caller.Can(route.ability) {
 			return apperr.Errorf(apperr.PermissionDenied, "%s", v.T("staff.denied"))
 		}
-		return route.handle(v)
+		return v.told(route.handle(v))
 	})
 }
 

@@ -60,9 +60,9 @@ func (s *Web) signIn(v *visit) error {
 	}
 	switch {
 	case errors.Is(err, portal.ErrWrongSignIn):
-		f.Message = portal.ErrWrongSignIn.Error()
+		f.Message = v.T("error.signin")
 		return v.signInPage(http.StatusUnauthorized, f, "")
-	case err != nil && f.Fail(err):
+	case err != nil && v.fail(f, err, afterTries()):
 		return v.signInPage(web.StatusOf(codeOf(err)), f, "")
 	case err != nil:
 		return err

@@ -153,7 +153,7 @@ func (s *Web) chooseProfile(v *visit) error {
 	switch {
 	case errors.Is(err, portal.ErrWrongStep), errors.Is(err, portal.ErrSignUpEnded):
 		return v.signUpFailed(err)
-	case err != nil && f.Fail(err):
+	case err != nil && v.fail(f, err, afterMails()):
 		return v.profilePage(web.StatusOf(codeOf(err)), f)
 	case err != nil:
 		return err
