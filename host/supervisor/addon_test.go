@@ -105,6 +105,11 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 			return "", err
 		}
 		return strconv.Itoa(child.Process.Pid), nil
+	case "endless":
+		if err := note(what); err != nil {
+			return "", err
+		}
+		<-ctx.Done()
 	case "slow":
 		if err := note("slow"); err != nil {
 			return "", err

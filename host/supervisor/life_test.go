@@ -96,6 +96,38 @@ func TestCallsInFlightFinish(t *testing.T) {
 	}
 }
 
+// TestSlowEndKeepsNobodyWaiting takes an add-on away that is busy, chooses
+// another one, and then the first again.
+func TestSlowEndKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t, "")
+	w.mustEnsure(t)
+	c, err := w.Client("test-addon")
+	must(t, err)
+	ctx, finish := context.WithCancel(t.Context())
+	defer finish()
+	call := make(chan error, 1)
+	go func() {
+		_, err := c.Invite(sdk.Call{}, "").Link(ctx, "endless")
+		call <- err
+	}()
+	until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), "endless") })
+	other := addon.Active{AddonID: "other", Version: "1.0.0", Digest: "none"}
+	w.books.change(func(b *books) { b.active = []addon.Active{other} })
+	if err := w.Ensure(t.Context(), other); !apperr.Is(err, apperr.Invalid) {
+		t.Errorf("Ensure = %v, want that there is no such package", err)
+	}
+	if n := len(w.Statuses()); n != 2 {
+		t.Errorf("%d add-ons, want the one that is ending too", n)
+	}
+	w.books.change(func(b *books) { b.active = []addon.Active{w.active} })
+	finish()
+	w.mustEnsure(t)
+	if err := <-call; err == nil {
+		t.Error("the endless call has ended well")
+	}
+}
+
 func TestAddonDiesWithItsHost(t *testing.T) {
 	t.Parallel()
 	dir := mustDir(t)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -196,7 +197,8 @@ func (s *Supervisor) Wake() {
 	}
 }
 
-// reconcile starts, changes and stops workers as the store says.
+// reconcile starts, changes and stops workers as the store says. It waits for
+// none: an add-on that takes its time to end keeps no other waiting.
 func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 	s.mu.Lock()
 	asked := s.asked
@@ -208,42 +210,59 @@ func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 	wanted := map[string]bool{}
 	for _, a := range actives {
 		wanted[a.AddonID] = true
-		s.mu.Lock()
-		w := s.workers[a.AddonID]
-		if w == nil {
-			w = newWorker(s, a.AddonID, socketDir)
-			s.workers[a.AddonID] = w
-			go w.run()
+		if w := s.worker(a.AddonID, socketDir); w != nil {
+			w.steer(a, asked)
 		}
-		s.mu.Unlock()
-		w.steer(a, asked)
 	}
-	s.stop(func(id string) bool { return !wanted[id] })
-	return nil
-}
-
-func (s *Supervisor) stopAll() { s.stop(func(string) bool { return true }) }
-
-// stop ends the chosen workers, all at once, and waits for them.
-func (s *Supervisor) stop(chosen func(id string) bool) {
-	var ending []*worker
-	s.mu.Lock()
-	for id, w := range s.workers {
-		if chosen(id) {
-			ending = append(ending, w)
+	for _, w := range s.all() {
+		if !wanted[w.id] {
 			w.cancel()
 		}
 	}
-	s.mu.Unlock()
-	for _, w := range ending {
+	s.forgetEnded()
+	return nil
+}
+
+// worker returns the add-on's worker, a new one if there is none; nil while the
+// last one is ending, whose end wakes Run.
+func (s *Supervisor) worker(id, socketDir string) *worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.workers[id]
+	if w != nil && w.ended() {
+		w = nil
+	}
+	if w == nil {
+		w = newWorker(s, id, socketDir)
+		s.workers[id] = w
+		go w.run()
+	}
+	if w.ctx.Err() != nil {
+		return nil
+	}
+	return w
+}
+
+// stopAll ends all workers at once and waits for them.
+func (s *Supervisor) stopAll() {
+	for _, w := range s.all() {
+		w.cancel()
+	}
+	for _, w := range s.all() {
 		<-w.done
 	}
+	s.forgetEnded()
+}
+
+func (s *Supervisor) forgetEnded() {
 	s.mu.Lock()
-	for _, w := range ending {
-		delete(s.workers, w.id)
-	}
+	before := len(s.workers)
+	maps.DeleteFunc(s.workers, func(_ string, w *worker) bool { return w.ended() })
+	changed := len(s.workers) < before
 	s.mu.Unlock()
-	s.announce()
+	if changed {
+		s.announce()
+	}
 }
 
 // announce wakes everybody who waits for a change of state.

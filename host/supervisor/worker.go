@@ -67,6 +67,15 @@ func newWorker(s *Supervisor, id, socketDir string) *worker {
 	return w
 }
 
+func (w *worker) ended() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // steer says what is wanted. Each call makes the worker look at the billers.
 func (w *worker) steer(a addon.Active, asked uint64) {
 	w.mu.Lock()
@@ -102,7 +111,10 @@ func (w *worker) set(change func()) {
 
 // run keeps the add-on running until the worker is cancelled.
 func (w *worker) run() {
-	defer close(w.done)
+	defer func() {
+		close(w.done)
+		w.sup.Wake()
+	}()
 	select {
 	case <-w.kick: // the first goal
 	case <-w.ctx.Done():
