@@ -45,9 +45,7 @@ type CustomerView struct {
 	HasAccess bool
 	// Invitation is the newest one; nil if there was none.
 	Invitation *Invitation
-	// SendsToday counts the invitations sent in the last 24 hours. NextSendAt is
-	// when the next one may go out; zero means now.
-	SendsToday int
+	// NextSendAt is when the next invitation may go out; zero means now.
 	NextSendAt time.Time
 	// History is newest first, at most 100 entries.
 	History []HistoryEntry
@@ -83,7 +81,6 @@ const (
 	HistoryExpired   HistoryKind = "expired"
 	HistoryRevoked   HistoryKind = "revoked"
 	HistoryLink      HistoryKind = "link"
-	HistoryAsked     HistoryKind = "asked"
 )
 
 // Person is a portal user with access to a customer.
@@ -92,8 +89,6 @@ type Person struct {
 	State         UserState
 	Grant         GrantState
 	Since         time.Time
-	// LastSeenAt is the latest use of any session; zero if none is left.
-	LastSeenAt time.Time
 }
 
 // CustomerStore keeps the projection.

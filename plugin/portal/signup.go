@@ -122,8 +122,6 @@ type Pending struct {
 	Customer Customer
 	// Profiles are the unarchived customers named in the invitation.
 	Profiles []Profile
-	// Confirmations are the times of the confirmations sent in the last hour, oldest first.
-	Confirmations []time.Time
 }
 
 // SignUpState tells where a sign-up stands.
@@ -134,8 +132,6 @@ type SignUpState struct {
 	CustomerName string
 	MaskedEmail  string
 	ExpiresAt    time.Time
-	// NextResendAt is when Resend may be asked for; zero means now.
-	NextResendAt time.Time
 	// CodeDead means that only a new code, or the link, confirms now.
 	CodeDead bool
 }
@@ -326,7 +322,6 @@ func (s *Service) state(p Pending, handle string, now time.Time) SignUpState {
 		CustomerName: p.Customer.Label(),
 		MaskedEmail:  s.MaskEmail(p.SignUp.Email),
 		ExpiresAt:    p.SignUp.ExpiresAt,
-		NextResendAt: NextSend(p.Confirmations, ConfirmationGap, ConfirmationsAHour, ConfirmationWindow, now),
 		CodeDead:     p.SignUp.Step == StepConfirm && p.SignUp.CodeDead(now),
 	}
 }

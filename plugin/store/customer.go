@@ -132,7 +132,6 @@ func (s *Store) CustomerView(ctx context.Context, biller, customerID string, now
 	if err != nil {
 		return portal.CustomerView{}, err
 	}
-	view.SendsToday = len(sent)
 	view.NextSendAt = portal.NextSend(sent, portal.SendGap, portal.SendsADay, portal.SendWindow, now)
 	if view.History, err = history(ctx, s.db.R, biller, customerID); err != nil {
 		return portal.CustomerView{}, err

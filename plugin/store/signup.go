@@ -252,8 +252,7 @@ func (s *Store) Pending(ctx context.Context, biller, handleHash string, now time
 			Address:    customer.Address,
 		}}
 	}
-	p.Confirmations, err = confirmationTimes(ctx, s.db.R, biller, inv.ID, now)
-	return p, err
+	return p, nil
 }
 
 // confirmationTimes returns when confirmations went out in the last hour, oldest

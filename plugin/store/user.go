@@ -74,12 +74,11 @@ func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newH
 
 func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
 	var rows []struct {
-		UserID   string `db:"user_id"`
-		Email    string `db:"email"`
-		State    string `db:"state"`
-		Grant    string `db:"grant_state"`
-		Since    when   `db:"since"`
-		LastSeen when   `db:"last_seen"`
+		UserID string `db:"user_id"`
+		Email  string `db:"email"`
+		State  string `db:"state"`
+		Grant  string `db:"grant_state"`
+		Since  when   `db:"since"`
 	}
 	err := selectAll(ctx, q, &rows, `
 		SELECT
@@ -87,10 +86,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			u.email,
 			u.state,
 			g.state AS grant_state,
-			g.created_at AS since,
-			(SELECT MAX(s.seen_at)
-				FROM sessions s
-				WHERE s.biller_id = $1 AND s.user_id = g.user_id) AS last_seen
+			g.created_at AS since
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state <> 'removed'
@@ -101,12 +97,11 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 	out := make([]portal.Person, len(rows))
 	for i, r := range rows {
 		out[i] = portal.Person{
-			UserID:     r.UserID,
-			Email:      r.Email,
-			State:      portal.UserState(r.State),
-			Grant:      portal.GrantState(r.Grant),
-			Since:      r.Since.Time,
-			LastSeenAt: r.LastSeen.Time,
+			UserID: r.UserID,
+			Email:  r.Email,
+			State:  portal.UserState(r.State),
+			Grant:  portal.GrantState(r.Grant),
+			Since:  r.Since.Time,
 		}
 	}
 	return out, nil
