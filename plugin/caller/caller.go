@@ -1,4 +1,5 @@
-// Package caller turns the host's description of a call into the portal's.
+// Package caller turns the host's description of a call, or a job, into the
+// portal's.
 package caller
 
 import (

@@ -30,9 +30,6 @@ type Sender struct {
 	Now      func() time.Time
 }
 
-// whileClosed is how long a job waits for a biller that has switched the add-on off.
-const whileClosed = time.Hour
-
 // Send makes the mail of a job and hands it to the host, under a key that makes
 // a second sending the same mail. A mail that nobody needs any more is done; one
 // that is refused for good is dead; anything else is tried again.
@@ -41,10 +38,7 @@ func (s *Sender) Send(ctx context.Context, j jobs.Job) error {
 	if err := j.Decode(&ref); err != nil {
 		return jobs.Permanent(err)
 	}
-	ctx, err := s.Host.Billers.As(ctx, j.Biller)
-	if apperr.Is(err, apperr.NotFound) {
-		return jobs.RetryAt(err, s.Now().Add(whileClosed))
-	}
+	ctx, err := caller.ForJob(ctx, s.Host, j, s.Now())
 	if err != nil {
 		return err
 	}

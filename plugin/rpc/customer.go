@@ -9,7 +9,6 @@ import (
 	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
 )
 
@@ -54,15 +53,14 @@ type Keeper struct {
 }
 
 const (
-	syncPage    = 500
-	syncPause   = 24 * time.Hour
-	tidyPause   = time.Hour
-	whileClosed = time.Hour
+	syncPage  = 500
+	syncPause = 24 * time.Hour
+	tidyPause = time.Hour
 )
 
 // Sync does jobs of portal.JobSync: it reads all customers of the biller.
 func (k *Keeper) Sync(ctx context.Context, j jobs.Job) error {
-	ctx, err := k.as(ctx, j)
+	ctx, err := caller.ForJob(ctx, k.Host, j, k.Now())
 	if err != nil {
 		return err
 	}
@@ -89,7 +87,7 @@ func (k *Keeper) Sync(ctx context.Context, j jobs.Job) error {
 
 // Refresh does jobs of portal.JobRefresh: it marks what has expired.
 func (k *Keeper) Refresh(ctx context.Context, j jobs.Job) error {
-	ctx, err := k.as(ctx, j)
+	ctx, err := caller.ForJob(ctx, k.Host, j, k.Now())
 	if err != nil {
 		return err
 	}
@@ -103,14 +101,4 @@ func (k *Keeper) Refresh(ctx context.Context, j jobs.Job) error {
 			return k.Service.Schedule(ctx, c, portal.JobRefresh, tidyPause)
 		}
 	}
-}
-
-// as returns ctx with the rights of the job's biller; a biller that switched the
-// portal off keeps its jobs until it comes back.
-func (k *Keeper) as(ctx context.Context, j jobs.Job) (context.Context, error) {
-	as, err := k.Host.Billers.As(ctx, j.Biller)
-	if apperr.Is(err, apperr.NotFound) {
-		return ctx, jobs.RetryAt(err, k.Now().Add(whileClosed))
-	}
-	return as, err
 }
