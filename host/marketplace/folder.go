@@ -199,17 +199,23 @@ func (f *Folder) look(name string) (entry, error) {
 		return old, nil
 	}
 	e := entry{size: info.Size(), modified: info.ModTime()}
-	p, err := read(path)
+	p, err := read(path, info)
 	if err != nil {
 		e.err = err
 		f.log.Warn("package is not offered", "file", name, "error", err.Error())
+		if !apperr.Is(err, apperr.Invalid) {
+			e.modified = time.Time{} // the machine's trouble, not the package's: look again
+		}
 		return e, nil
 	}
 	e.offer = Offer{Manifest: p.Manifest, Digest: p.Digest, Size: info.Size(), PackedAt: info.ModTime().UTC()}
 	return e, nil
 }
 
-func read(path string) (_ *pack.Package, err error) {
+func read(path string, info fs.FileInfo) (_ *pack.Package, err error) {
+	if !info.Mode().IsRegular() {
+		return nil, apperr.Errorf(apperr.Invalid, "%s is no regular file.", info.Name())
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open package: %w", err)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -212,4 +213,17 @@ func TestUnpackRefusesAnotherPackage(t *testing.T) {
 // Fetch implements marketplace.Source.
 func (s switching) Fetch(context.Context, string, string) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(s.data)), nil
+}
+
+// TestPipeIsNotRead puts a pipe there, which would keep its reader for ever.
+func TestPipeIsNotRead(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	if err := syscall.Mkfifo(filepath.Join(w.dir, "pipe.addon"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken, err := w.Broken(t.Context())
+	if err != nil || len(broken) != 1 || apperr.MessageOf(broken[0].Err) != "pipe.addon is no regular file." {
+		t.Errorf("broken = %v, %v", broken, err)
+	}
 }

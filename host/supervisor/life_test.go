@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,4 +158,24 @@ func TestAddonDiesWithItsHost(t *testing.T) {
 
 	next := mustWorldIn(t, dir, "checks its environment")
 	next.mustEnsure(t) // what the dead host left is swept; mustEnd looks
+}
+
+// TestManyHostsShareADataFolder starts and ends hosts while others sweep.
+func TestManyHostsShareADataFolder(t *testing.T) {
+	t.Parallel()
+	dir := mustDir(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 20 {
+				s := supervisor.New(supervisor.Config{Store: &books{}, DataDir: dir, Log: slog.New(slog.DiscardHandler)})
+				if err := s.Run(ended); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -21,10 +21,25 @@ type sockets struct {
 	lock *os.File
 }
 
+// errSwept says that another process swept a folder before its lock was held.
+var errSwept = errors.New("socket folder was swept by another process")
+
 // openSockets sweeps what dead processes left below dataDir and makes a folder
 // for this one. A data folder with a long path gets its sockets in the system's
 // temporary folder.
-func openSockets(dataDir string) (*sockets, error) {
+func openSockets(dataDir string) (s *sockets, err error) {
+	for range 100 {
+		s, err = tryOpenSockets(dataDir)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, errSwept) {
+			return s, err
+		}
+	}
+	return nil, err
+}
+
+// tryOpenSockets fails when other processes that start or end at this moment
+// remove its folders before they are in use.
+func tryOpenSockets(dataDir string) (*sockets, error) {
 	root, err := socketRoot(dataDir)
 	if err != nil {
 		return nil, err
@@ -39,6 +54,9 @@ func openSockets(dataDir string) (*sockets, error) {
 	lock, err := lockDir(dir)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if _, err := os.Lstat(dir); err != nil {
+		return nil, errors.Join(errSwept, lock.Close())
 	}
 	return &sockets{dir: dir, lock: lock}, nil
 }

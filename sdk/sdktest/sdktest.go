@@ -55,7 +55,8 @@ func WithDatabase(d sdk.Database) Option { return func(o *options) { o.database 
 // WithSQLite gives the add-on a new SQLite file that ends with the test.
 func WithSQLite(tb testing.TB) Option {
 	tb.Helper()
-	return WithDatabase(sdk.Database{Driver: "sqlite", DSN: filepath.Join(tb.TempDir(), "addon.db")})
+	file := filepath.Join(tb.TempDir(), "addon.db")
+	return WithDatabase(sdk.Database{Driver: "sqlite", DSN: file, DirectDSN: file})
 }
 
 // WithKey replaces the fixed test key; 32 bytes.

@@ -129,8 +129,10 @@ type reporter struct {
 }
 
 func (r reporter) Registrations(ctx context.Context, q sdk.RegistrationQuery, send func(sdk.Registration) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := limit(ctx)
 	defer cancel()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	query := registrationQueryToPB(q, r.call)
 	stream, err := r.rpc.Registrations(ctx, query)
 	if err != nil {
