@@ -60,6 +60,7 @@ type ConfirmationView struct {
 
 // Confirm is step 4 with the six-digit code of the mail; spaces in it are
 // ignored. ErrWrongCode; ErrCodeDead after five of those or ten minutes;
+// ErrCodesUsedUp after CodeGuesses;
 // ErrRegistered if the address got an account meanwhile; ErrWrongStep;
 // ErrSignUpEnded.
 func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (SignUpState, error) {

@@ -117,6 +117,9 @@ var (
 	ErrWrongStep = apperr.Errorf(apperr.Conflict, "This step is not open now.")
 	// ErrCodeDead (Conflict) is a code after five wrong tries or ten minutes.
 	ErrCodeDead = apperr.Errorf(apperr.Conflict, "That code no longer works. We can send a new code.")
+	// ErrCodesUsedUp (Conflict) is a code after CodeGuesses on one invitation; the
+	// link of the mail still confirms.
+	ErrCodesUsedUp = apperr.Errorf(apperr.Conflict, "There were too many wrong codes. Follow the link in the newest email instead.")
 	// ErrWrongCode (Invalid, field "code") is one wrong guess.
 	ErrWrongCode = apperr.Field("code", "That code is not right. Check the newest email from us.")
 	// ErrWrongPassword (Invalid, field "password") is the wrong password of a known sign-up.

@@ -89,6 +89,11 @@ const (
 	ConfirmationWindow = time.Hour
 )
 
+// CodeGuesses is how often the codes of one invitation may be guessed, sign-ups
+// that were started again included: whoever holds a forwarded link could try five
+// guesses on one new code after another.
+func CodeGuesses() Attempts { return Attempts{Limit: 20, Window: 24 * time.Hour} }
+
 // CheckConfirmation returns TooManyRequests if too many confirmations were sent
 // on one invitation, sign-ups that were started again included.
 func CheckConfirmation(sent []time.Time, now time.Time) error {
@@ -150,9 +155,10 @@ type SignUpStore interface {
 	Choose(ctx context.Context, biller, handleHash string, customerIDs []string, now time.Time) error
 	// ResendConfirmation sends a new code and link, under CheckResend.
 	ResendConfirmation(ctx context.Context, biller, handleHash string, now time.Time) error
-	// ConfirmCode counts the guess before it compares. A right one makes the user
-	// and the grants and closes the invitation; ErrRegistered if another sign-up
-	// made a user of the address first.
+	// ConfirmCode counts the guess before it compares, on the code and, under
+	// CodeGuesses, on the invitation. A right one makes the user and the grants and
+	// closes the invitation; ErrRegistered if another sign-up made a user of the
+	// address first.
 	ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error
 	// Confirmation returns what a confirmation link leads to; ErrUnknownLink for
 	// a hash that no sign-up of this biller has.

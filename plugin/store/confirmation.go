@@ -96,6 +96,26 @@ func (s *Store) ConfirmCode(ctx context.Context, biller, handleHash, code, newUs
 	if _, ok := su.Step.Next(portal.SignUpConfirm); !ok {
 		return portal.ErrWrongStep
 	}
+	if err := countGuess(ctx, tx, biller, su, inv, now); err != nil {
+		return err
+	}
+	if !portal.SameHash(row.CodeHash, s.keys.CodeHash(biller, su.ID, code)) {
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		if su.CodeTries+1 >= portal.CodeTries {
+			return portal.ErrCodeDead
+		}
+		return portal.ErrWrongCode
+	}
+	if err := clearAttempts(ctx, tx, biller, codeGuesses(inv)); err != nil {
+		return err
+	}
+	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+}
+
+// countGuess counts a guess on the newest code and on the invitation.
+func countGuess(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, inv portal.Invitation, now time.Time) error {
 	counted, err := one(ctx, tx, `
 		UPDATE signups
 		SET code_tries = code_tries + 1
@@ -107,17 +127,15 @@ func (s *Store) ConfirmCode(ctx context.Context, biller, handleHash, code, newUs
 	if !counted {
 		return portal.ErrCodeDead
 	}
-	if !portal.SameHash(row.CodeHash, s.keys.CodeHash(biller, su.ID, code)) {
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		if su.CodeTries+1 >= portal.CodeTries {
-			return portal.ErrCodeDead
-		}
-		return portal.ErrWrongCode
+	usedUp, err := takeAttempt(ctx, tx, biller, codeGuesses(inv), portal.CodeGuesses(), now)
+	if err == nil && !usedUp.IsZero() {
+		err = portal.ErrCodesUsedUp
 	}
-	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+	return err
 }
+
+// codeGuesses names the count of guesses on one invitation.
+func codeGuesses(inv portal.Invitation) string { return "code:" + inv.ID }
 
 // Confirmation implements portal.SignUpStore.
 func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string, now time.Time) (portal.Confirmation, error) {

@@ -302,3 +302,33 @@ func TestEachConfirmationLivesADay(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// TestGuessesOfAllCodesAreCounted: new codes and new sign-ups do not buy a
+// forwarded link's holder more guesses; the mailbox's owner has the link.
+func TestGuessesOfAllCodesAreCounted(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c1")
+		var handle string
+		var m portal.Mail
+		newCode := func() {
+			handle = w.registered(t, link, "c1")
+			m = w.take(t)
+		}
+		for n := range portal.CodeGuesses().Limit {
+			if n%4 == 0 {
+				newCode()
+			}
+			if _, err := w.Confirm(ctx, c, handle, "wrong"); !errors.Is(err, portal.ErrWrongCode) {
+				t.Fatalf("guess %d = %v", n, err)
+			}
+		}
+		if _, err := w.Confirm(ctx, c, handle, m.Code); !errors.Is(err, portal.ErrCodesUsedUp) {
+			t.Errorf("a right code after %d wrong ones = %v", portal.CodeGuesses().Limit, err)
+		}
+		_, err := w.ConfirmLink(ctx, c, token(m), handle, "")
+		must(t, err)
+		w.wantOther(t)
+	})
+}

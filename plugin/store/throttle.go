@@ -10,11 +10,15 @@ import (
 
 // TakeAttempt implements portal.AccountStore.
 func (s *Store) TakeAttempt(ctx context.Context, biller, key string, rule portal.Attempts, now time.Time) (time.Time, error) {
+	return takeAttempt(ctx, s.db.W, biller, key, rule, now)
+}
+
+func takeAttempt(ctx context.Context, q querier, biller, key string, rule portal.Attempts, now time.Time) (time.Time, error) {
 	var row struct {
 		Tries  int  `db:"tries"`
 		EndsAt when `db:"ends_at"`
 	}
-	_, err := get(ctx, s.db.W, &row, `
+	_, err := get(ctx, q, &row, `
 		INSERT INTO throttles (biller_id, name, tries, ends_at)
 		VALUES ($1, $2, 1, $3)
 		ON CONFLICT (biller_id, name) DO UPDATE SET
@@ -34,7 +38,11 @@ func (s *Store) TakeAttempt(ctx context.Context, biller, key string, rule portal
 
 // ClearAttempts implements portal.AccountStore.
 func (s *Store) ClearAttempts(ctx context.Context, biller, key string) error {
-	_, err := s.db.W.ExecContext(ctx, `
+	return clearAttempts(ctx, s.db.W, biller, key)
+}
+
+func clearAttempts(ctx context.Context, q querier, biller, key string) error {
+	_, err := q.ExecContext(ctx, `
 		DELETE FROM throttles
 		WHERE biller_id = $1 AND name = $2`, biller, key)
 	if err != nil {

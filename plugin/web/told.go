@@ -31,6 +31,7 @@ func sentences() []sentence {
 		{portal.ErrWrongPassword, "password", "error.password.wrong"},
 		{portal.ErrWrongCode, "code", "error.code.wrong"},
 		{portal.ErrCodeDead, "", "error.code.dead"},
+		{portal.ErrCodesUsedUp, "", "error.code.usedup"},
 		{portal.ErrNoProfile, "profile", "error.profile"},
 		{portal.ErrWrongSignIn, "", "error.signin"},
 		{portal.ErrAgreementChanged, "", "error.agreement.changed"},
