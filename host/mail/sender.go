@@ -114,10 +114,19 @@ func codedError(err error) error {
 		return apperr.Wrap(apperr.Unavailable, "The mail server cannot be reached.", err)
 	case step != nil && (step.step == stepConnect || step.step == stepTLS || step.step == stepAuth) || reply.Code == 530:
 		return apperr.Wrap(apperr.Unavailable, "The mail server does not let the platform in.", err)
+	case reply.Code >= 500 && step != nil && notWelcome(step.step, reply):
+		// No fault of this mail, which goes out once the operator has mended that.
+		return apperr.Wrap(apperr.Unavailable, fmt.Sprintf("The mail server does not take the platform's mail: %s", said(reply)), err)
 	case reply.Code >= 500:
 		return apperr.Wrap(apperr.Invalid, fmt.Sprintf("The mail server refused the mail: %s", said(reply)), err)
 	}
 	return apperr.Wrap(apperr.Unavailable, fmt.Sprintf("The mail server asked to try later: %s", said(reply)), err)
+}
+
+// notWelcome tells whether the server refuses the platform rather than this
+// mail: its sender address, or that it relays for it (RFC 3463, X.7.n).
+func notWelcome(step string, reply *textproto.Error) bool {
+	return step == stepSender || step == stepTo && strings.HasPrefix(reply.Msg, "5.7.")
 }
 
 // said is the server's answer as one short line for staff.

@@ -122,6 +122,7 @@ func TestServerAnswers(t *testing.T) {
 	t.Parallel()
 	later := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "Greylisted"}
 	never := &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such user\x01 here"}
+	relay := &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "Relay access denied"}
 	tests := []struct {
 		name    string
 		setup   func(*smtpServer)
@@ -129,7 +130,9 @@ func TestServerAnswers(t *testing.T) {
 		message string
 	}{
 		{"4xx at the sender", func(s *smtpServer) { s.OnMail = func(int) error { return later } }, apperr.Unavailable, "451 4.7.1 Greylisted"},
+		{"5xx at the sender", func(s *smtpServer) { s.OnMail = func(int) error { return never } }, apperr.Unavailable, "does not take the platform's mail: 550"},
 		{"4xx at the end", func(s *smtpServer) { s.OnData = func(*smtp.Conn, int, string) error { return later } }, apperr.Unavailable, "451 4.7.1 Greylisted"},
+		{"no relaying", func(s *smtpServer) { s.OnRcpt = func(string) error { return relay } }, apperr.Unavailable, "does not take the platform's mail: 554"},
 		{"5xx at the recipient", func(s *smtpServer) { s.OnRcpt = func(string) error { return never } }, apperr.Invalid, "550 5.1.1 No such user here"},
 		{"5xx at the end", func(s *smtpServer) { s.OnData = func(*smtp.Conn, int, string) error { return never } }, apperr.Invalid, "550 5.1.1 No such user here"},
 		{"hangs up in the mail", func(s *smtpServer) {
@@ -223,7 +226,7 @@ func TestTrust(t *testing.T) {
 		{"opportunistic without TLS", mail.Config{URL: "smtp://" + clear.Addr + "?starttls=opportunistic"}, ""},
 		{"none", mail.Config{URL: "smtp://" + clear.Addr + "?starttls=none"}, ""},
 		{"wrong password", mail.Config{URL: "smtp://u:q@" + secure.Addr, TLS: secure.TLS}, apperr.Unavailable},
-		{"no password", mail.Config{URL: "smtp://" + secure.Addr, TLS: secure.TLS}, apperr.Invalid},
+		{"no password", mail.Config{URL: "smtp://" + secure.Addr, TLS: secure.TLS}, apperr.Unavailable},
 		{"unknown certificate", mail.Config{URL: "smtp://u:p@" + secure.Addr}, apperr.Unavailable},
 		{"required, not offered", mail.Config{URL: "smtp://" + clear.Addr + "?starttls=required"}, apperr.Unavailable},
 	}

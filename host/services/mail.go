@@ -133,7 +133,7 @@ func (m mails) compose(msg sdk.Message, biller sdk.Biller, messageID string) add
 	}
 	return addon.Mail{
 		MessageID: messageID,
-		FromName:  biller.Name,
+		FromName:  oneLine(biller.Name),
 		ReplyTo:   replyTo,
 		To:        to,
 		Subject:   msg.Subject,
@@ -141,6 +141,12 @@ func (m mails) compose(msg sdk.Message, biller sdk.Biller, messageID string) add
 		HTML:      msg.HTML,
 		Footer:    m.footer(biller),
 	}
+}
+
+// oneLine keeps a name from ending a header line: a slip of the biller's must
+// not keep its customers from their mail.
+func oneLine(name string) string {
+	return strings.Join(strings.FieldsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 }
 
 // deliverable returns the address as it goes to a mail server: as typed, but

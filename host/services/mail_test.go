@@ -42,6 +42,19 @@ func TestMailIsComposed(t *testing.T) {
 	}
 }
 
+func TestNameOfTwoLinesIsSentAsOne(t *testing.T) {
+	t.Parallel()
+	w := mustWorld(t)
+	w.platform.name = "Northwind\r\nBcc: all@x.example\x00"
+	h := mustHost(t, w, services.Grant{BillerID: biller, Permissions: all()})
+	if _, err := h.Mail.Send(t.Context(), message("k")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.mailer.sent[0].FromName, "Northwind Bcc: all@x.example"; got != want {
+		t.Errorf("name = %q, want %q", got, want)
+	}
+}
+
 func TestMailRecipients(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -33,6 +33,7 @@ const (
 // test when it is asked about nobody's books.
 type platform struct {
 	services.Platform
+	name   string // of billers
 	audits []addon.AuditRecord
 	list   func(q sdk.CustomerQuery) (sdk.CustomerPage, error)
 }
@@ -65,7 +66,7 @@ func (p *platform) ListInvoices(_ context.Context, b string, q sdk.InvoiceQuery)
 
 func (p *platform) Biller(_ context.Context, b string) (sdk.Biller, error) {
 	return sdk.Biller{
-		ID: b, Slug: "slug-" + b, Name: "Northwind", Email: "office@northwind.example", CustomerPath: "/admin/customers/{id}",
+		ID: b, Slug: "slug-" + b, Name: p.name, Email: "office@northwind.example", CustomerPath: "/admin/customers/{id}",
 		Address: sdk.Address{Street: "1 Main St", City: "Clearwater", State: "FL", Zip: "33755"},
 	}, nil
 }
@@ -112,7 +113,7 @@ func mustWorld(tb testing.TB) *world {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := &world{platform: &platform{}, mailer: &mailer{}}
+	w := &world{platform: &platform{name: "Northwind"}, mailer: &mailer{}}
 	w.now.Store(1_800_000_000)
 	s := store.New(dbtest.MustOpen(tb, dbtest.SQLite(tb, set)), w.clock)
 	for _, b := range []string{biller, other} {
