@@ -94,6 +94,23 @@ func TestSignOutEndsTheSession(t *testing.T) {
 	}
 }
 
+func TestSigningInAgainEndsTheEarlierSession(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	b := r.registered("c1", elena)
+	earlier := b.cookies["session"]
+	b.do(http.MethodPost, "/sign-in", url.Values{"email": {elena}, "password": {secret}}).wants(303)
+	if b.cookies["session"] == earlier {
+		t.Fatal("the session is the same")
+	}
+	b.open("/").wants(200, "You owe")
+	thief := r.browser(northwind)
+	thief.cookies["session"] = earlier
+	if p := thief.do(http.MethodGet, "/", nil); p.status != http.StatusSeeOther {
+		t.Errorf("the earlier session opens the portal: %d", p.status)
+	}
+}
+
 func TestWrongPasswordsAreThrottled(t *testing.T) {
 	t.Parallel()
 	r := sqliteRig(t, nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -53,6 +54,12 @@ func TestTabOfRegisteredAndUnreachableCustomers(t *testing.T) {
 	tab := r.staff(wire.Slot, portal.AbilityInvite)
 	tab.open("/customer?customer=c1").wants(200, "Registered", "People with access", elena, "Agreement accepted").lacks("Send Invitation", "Why is it stuck")
 	tab.open("/customer?customer=c4").wants(200, "No email", "The customer profile has no email address").lacks("Send Invitation")
+	odd := customers()[3]
+	odd.Email, odd.Version = "no mail at all", 2
+	if err := r.Handle(t.Context(), northwind, sdk.Event{ID: "odd", Kind: sdk.CustomerUpdated, At: time.Now(), Customer: odd}); err != nil {
+		t.Fatal(err)
+	}
+	tab.open("/customer?customer=c4").wants(200, "No email", "has a mistake").lacks("Send Invitation", "has no email address")
 	tab.open("/customer?customer=x1").wants(404)
 	tab.open("/customer?customer=").wants(404)
 	staff := r.staff(wire.Staff, portal.AbilityInvite)

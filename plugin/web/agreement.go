@@ -129,7 +129,9 @@ func (s *Web) accept(v *visit) error {
 		return err
 	}
 	s.audit.Accepted(v.r.Context(), in.UserID, f.Text("version"))
-	v.signedIn(in)
+	if err := v.signedIn(in); err != nil {
+		return err
+	}
 	return v.redirect("/")
 }
 

@@ -113,6 +113,9 @@ func (v *visit) stuck(view portal.CustomerView) *notice {
 	if n.Tone == "" {
 		n.Tone = "info"
 	}
+	if view.Status == portal.StatusNoEmail && view.Customer.Email != "" {
+		n.Text = v.T("error.customer.bademail")
+	}
 	switch view.Status {
 	case portal.StatusQueued, portal.StatusSent, portal.StatusDelivered, portal.StatusBounced, portal.StatusExpired, portal.StatusAwaitingConfirmation:
 		n.Advice = []string{v.T("stuck.address", "Email", view.Customer.Email), v.T("stuck.spam", "Biller", v.Name())}

@@ -79,7 +79,9 @@ func (v *visit) enter(in portal.SignedIn, next string) error {
 		}
 		return v.redirect(stepPath(in.Pending.Step))
 	}
-	v.signedIn(in)
+	if err := v.signedIn(in); err != nil {
+		return err
+	}
 	if in.AgreementPending {
 		return v.redirect(stepPath(portal.StepAccept))
 	}

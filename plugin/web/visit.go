@@ -105,8 +105,15 @@ func (v *visit) dropCookie(name string) {
 	})
 }
 
-// signedIn keeps the new session and lets go of the sign-up it came from.
-func (v *visit) signedIn(in portal.SignedIn) {
+// signedIn keeps the new session, and lets go of the sign-up it came from and of
+// the session this browser had before: nobody could sign out of that any more.
+func (v *visit) signedIn(in portal.SignedIn) error {
+	if old := v.cookie(cookieSession); old != "" {
+		if err := v.web.service.SignOut(v.r.Context(), v.caller, old); err != nil {
+			return err
+		}
+	}
 	v.setCookie(cookieSession, in.Session, in.ExpiresAt)
 	v.dropCookie(cookieSignUp)
+	return nil
 }
