@@ -15,6 +15,8 @@ package sdk
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 )
@@ -49,6 +51,12 @@ type Env struct {
 	Dev bool
 }
 
+// Format prints nothing that a log may not hold, whatever the verb.
+func (Env) Format(f fmt.State, _ rune) { hide(f, "sdk.Env(secret)") }
+
+// LogValue is what a log gets: nothing that is secret.
+func (Env) LogValue() slog.Value { return slog.StringValue("sdk.Env(secret)") }
+
 // Database says how to open the add-on's own database.
 type Database struct {
 	// Driver is "sqlite" or "postgres".
@@ -59,6 +67,17 @@ type Database struct {
 	// DSN where there is no pooler.
 	DirectDSN string
 }
+
+// Format prints the driver, never an address, which may hold a password.
+func (d Database) Format(f fmt.State, _ rune) { hide(f, d.hidden()) }
+
+// LogValue is what a log gets: the driver.
+func (d Database) LogValue() slog.Value { return slog.StringValue(d.hidden()) }
+
+func (d Database) hidden() string { return "sdk.Database(" + d.Driver + ", secret)" }
+
+// hide writes what stands for a secret; whom it fails for gets nothing.
+func hide(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 
 // Parts is what a started add-on offers. A nil field is a capability the
 // add-on does not have; the host refuses one that differs from the manifest.

@@ -32,15 +32,12 @@ func (l *logLines) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.part = append(l.part, p...)
 	for {
-		end := bytes.IndexByte(l.part, '\n')
-		if end < 0 && len(l.part) < maxLine {
+		whole, rest, ended := bytes.Cut(l.part, []byte("\n"))
+		if !ended && len(l.part) < maxLine {
 			return len(p), nil
 		}
-		if end < 0 {
-			end = len(l.part) - 1
-		}
-		line := readable(l.part[:end])
-		l.part = l.part[end+1:]
+		line := readable(whole)
+		l.part = rest
 		l.last = append(l.last, line)
 		if len(l.last) > maxLines {
 			l.last = l.last[1:]
