@@ -110,13 +110,16 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 			return "", err
 		}
 		<-ctx.Done()
-	case "slow":
-		if err := note("slow"); err != nil {
+	case "slow", "large":
+		if err := note(what); err != nil {
 			return "", err
 		}
 		select {
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():
+		}
+		if what == "large" {
+			return strings.Repeat("x", wire.MaxMessage-100), ctx.Err()
 		}
 	}
 	return "done", ctx.Err()

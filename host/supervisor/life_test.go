@@ -82,19 +82,24 @@ func TestEnsureWaitsForTheBillers(t *testing.T) {
 
 func TestCallsInFlightFinish(t *testing.T) {
 	t.Parallel()
-	w := mustWorld(t, "")
-	w.mustEnsure(t)
-	answer := make(chan error, 1)
-	c, err := w.Client("test-addon")
-	must(t, err)
-	go func() {
-		_, err := c.Invite(sdk.Call{}, "").Link(context.Background(), "slow")
-		answer <- err
-	}()
-	until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), "slow") })
-	w.mustEnd(t)
-	if err := <-answer; err != nil {
-		t.Errorf("the call in flight = %v", err)
+	for _, what := range []string{"slow", "large"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := mustWorld(t, "")
+			w.mustEnsure(t)
+			answer := make(chan error, 1)
+			c, err := w.Client("test-addon")
+			must(t, err)
+			go func() {
+				_, err := c.Invite(sdk.Call{}, "").Link(context.Background(), what)
+				answer <- err
+			}()
+			until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), what) })
+			w.mustEnd(t)
+			if err := <-answer; err != nil {
+				t.Errorf("the call in flight = %v", err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 type process struct {
 	client *wire.Client
 	output *output
+	calls  wire.Calls
 
 	log      *slog.Logger
 	plugin   *plugin.Client
@@ -73,7 +75,7 @@ func (l launch) config(p *process, program *os.File) *plugin.ClientConfig {
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     l.start,
-		GRPCDialOptions:  wire.DialOptions(),
+		GRPCDialOptions:  append(wire.DialOptions(), p.calls.DialOption()),
 		Logger:           pluginLogger(l.log),
 		SyncStdout:       &printed{output: p.output},
 		SyncStderr:       &printed{output: p.output},
@@ -125,6 +127,14 @@ func startError(pkg *pack.Package, err error, report string) error {
 
 // exited is closed when the process has ended.
 func (p *process) exited() <-chan struct{} { return p.child.done }
+
+// drain returns when the add-on has ended its work and all its answers are here.
+func (p *process) drain(ctx context.Context) error {
+	if err := p.client.Drain(ctx); err != nil {
+		return err
+	}
+	return p.calls.Wait(ctx)
+}
 
 // kill ends the process and removes its sockets. go-plugin's Kill waits for a
 // stopped process forever, so after some patience the group is killed here.

@@ -280,7 +280,7 @@ func (w *worker) drain(p *process) {
 		time time.Duration
 		call func(context.Context) error
 	}{
-		{"drain", w.sup.cfg.Times.Drain, p.client.Drain},
+		{"drain", w.sup.cfg.Times.Drain, p.drain},
 		{"stop", w.sup.cfg.Times.Stop, p.client.Stop},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), step.time)
