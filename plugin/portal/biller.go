@@ -23,7 +23,8 @@ type BillerStore interface {
 	DisableBiller(ctx context.Context, biller string) error
 	// PurgeBiller deletes everything of the biller.
 	PurgeBiller(ctx context.Context, biller string) error
-	// Schedule adds a job of JobSync or JobRefresh, once per kind and time.
+	// Schedule adds a job of JobSync or JobRefresh, once per kind and time; none
+	// for a biller that was purged.
 	Schedule(ctx context.Context, biller, kind string, at time.Time) error
 }
 

@@ -95,7 +95,8 @@ type Person struct {
 type CustomerStore interface {
 	// ApplyCustomers inserts or updates the customers whose version is newer than
 	// the kept one. Archiving one, or changing its address, revokes its open
-	// invitation. At most 1,000 at a time.
+	// invitation. At most 1,000 at a time. It does nothing for a biller that is not
+	// known or was purged: JobSync brings all at enable.
 	ApplyCustomers(ctx context.Context, biller string, customers []Customer, now time.Time) error
 	// CustomerView returns NotFound for an unknown customer.
 	CustomerView(ctx context.Context, biller, customerID string, now time.Time) (CustomerView, error)

@@ -46,10 +46,27 @@ func (s *Store) Schedule(ctx context.Context, biller, kind string, at time.Time)
 		return err
 	}
 	defer tx.Rollback()
+	if known, err := s.lockBiller(ctx, tx, biller); err != nil || !known {
+		return err
+	}
 	if err := schedule(ctx, tx, biller, kind, at); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// lockBiller tells whether the biller is one of the portal's, enabled or not, and
+// keeps it from being purged until the transaction ends.
+func (s *Store) lockBiller(ctx context.Context, tx *sqlx.Tx, biller string) (known bool, err error) {
+	var id string
+	known, err = get(ctx, tx, &id, `
+		SELECT biller_id
+		FROM billers
+		WHERE biller_id = $1`+s.db.ForUpdate(), biller)
+	if err != nil {
+		return false, fmt.Errorf("lock biller: %w", err)
+	}
+	return known, nil
 }
 
 func schedule(ctx context.Context, tx *sqlx.Tx, biller, kind string, at time.Time) error {
@@ -91,10 +108,11 @@ func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
 	return tx.Commit()
 }
 
-// tables lists all tables, those first that refer to later ones.
+// tables lists all tables: billers first, which keeps late writers out, then
+// those that refer to later ones.
 func tables() []string {
 	return []string{
-		"throttles", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups",
-		"users", "tokens", "history", "invitations", "customer_terms", "customers", "settings", "billers",
+		"billers", "throttles", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups",
+		"users", "tokens", "history", "invitations", "customer_terms", "customers", "settings",
 	}
 }

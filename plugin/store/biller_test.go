@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -56,5 +57,35 @@ func TestDisabledBillerAndPurge(t *testing.T) {
 		if _, err := w.Service.Customer(ctx, w.other, "c1"); err != nil {
 			t.Errorf("the other biller after Purge = %v", err)
 		}
+	})
+}
+
+// TestPurgeIsFinal: what was under way while a biller was purged, a sync for
+// example, leaves nothing behind.
+func TestPurgeIsFinal(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		counts := race(func(n int) error {
+			if n == 8 {
+				return w.Purge(ctx, w.caller)
+			}
+			list := customers()
+			for i := range list {
+				list[i].ID, list[i].Version = fmt.Sprintf("n%d-%d", n, i), 2
+			}
+			if err := w.ApplyCustomers(ctx, w.caller, list); err != nil {
+				return err
+			}
+			return w.Schedule(ctx, w.caller, portal.JobSync, time.Duration(n+1)*time.Hour)
+		})
+		if counts[""] != 16 {
+			t.Errorf("answers = %v", counts)
+		}
+		w.wantRows(t, map[string]int{"billers": 0, "customers": 0, "customer_terms": 0, "jobs": 0})
+		must(t, w.Enable(ctx, w.caller))
+		must(t, w.ApplyCustomers(ctx, w.caller, customers()))
+		w.wantRows(t, map[string]int{"customers": 4})
+		w.wantOther(t)
 	})
 }

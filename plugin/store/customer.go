@@ -151,6 +151,9 @@ func (s *Store) ApplyCustomers(ctx context.Context, biller string, customers []p
 		return err
 	}
 	defer tx.Rollback()
+	if known, err := s.lockBiller(ctx, tx, biller); err != nil || !known {
+		return err
+	}
 	added, err := insertCustomers(ctx, tx, biller, customers)
 	if err != nil {
 		return err
