@@ -49,7 +49,8 @@ func sentences() []sentence {
 // pairs and Biller. An error that has none there stays as it is.
 func (v *visit) told(err error, pairs ...any) error {
 	pairs = append(pairs, "Biller", v.Name())
-	message, fields := "", apperr.FieldsOf(err)
+	message, fields := "", map[string]string{}
+	maps.Copy(fields, apperr.FieldsOf(err))
 	for _, s := range sentences() {
 		if !errors.Is(err, s.err) {
 			continue
@@ -65,7 +66,7 @@ func (v *visit) told(err error, pairs ...any) error {
 	if message == "" {
 		return err
 	}
-	return &apperr.Error{Code: apperr.CodeOf(err), Message: message, Fields: maps.Clone(fields), RetryAfter: apperr.RetryAfterOf(err)}
+	return &apperr.Error{Code: apperr.CodeOf(err), Message: message, Fields: fields, RetryAfter: apperr.RetryAfterOf(err)}
 }
 
 // pause is the keys of what a throttled person is told: the wait in seconds up to
