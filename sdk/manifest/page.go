@@ -40,7 +40,7 @@ var (
 
 // ReservedPrefixes returns the first path segments that belong to the platform.
 func ReservedPrefixes() []string {
-	return []string{"admin", "addons", "dev", "healthz", "readyz", "static", "metrics"}
+	return []string{"admin", "addon-static", "addons", "dev", "healthz", "metrics", "readyz", "sign-in", "sign-out", "static"}
 }
 
 // StaffPageFor returns the entry that covers the path, the nearest one first.

@@ -111,6 +111,7 @@ func TestParseMessages(t *testing.T) {
 		"alias":         {strings.Replace(small, "Says hello.", "&a Says hello.", 1), "m.yaml:4:10: summary: anchors, aliases and tags are not used here"},
 		"null":          {strings.Replace(small, "publisher: Acme", "publisher:", 1), "m.yaml:6:1: publisher: is missing; write up to 80 characters"},
 		"number key":    {small + "5: x\n", `m.yaml:10:1: unknown key "5"; choose from id, name`},
+		"taken id":      {strings.Replace(small, "id: hello", "id: host", 1), `m.yaml:1:5: id: "host" is what the platform calls a part of itself`},
 		"missing":       {strings.Replace(small, "version: 1.0.0\n", "", 1), "m.yaml:1:1: version: is missing; write three numbers, such as 1.0.0"},
 		"no quotes":     {strings.Replace(small, "version: 1.0.0", "version: 2", 1), `m.yaml:3:10: version: must be text; put it in quotes: "2"`},
 		"near miss":     {small + "plattforms: []\n", `m.yaml:10:1: unknown key "plattforms"; did you mean platforms?`},
@@ -133,7 +134,7 @@ func TestParseMessages(t *testing.T) {
 
 func TestReservedPrefixesAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, word := range []string{"admin", "addons", "dev", "healthz", "readyz", "static", "metrics"} {
+	for _, word := range []string{"admin", "addon-static", "addons", "dev", "healthz", "readyz", "sign-in", "static", "metrics"} {
 		text := strings.Replace(small, "[events]", "[pages]", 1) + "pages: {public: {prefix: " + word + "}}\n"
 		_, err := manifest.Parse("m.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), "belongs to the platform") {

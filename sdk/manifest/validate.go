@@ -89,6 +89,8 @@ func (c *checker) identity(m *Manifest) {
 		c.add("id", "is missing; choose a name for good, such as customer-portal")
 	case !idPattern.MatchString(m.ID):
 		c.add("id", "%q is not an id; use 3 to 40 lower-case letters, digits and hyphens, starting with a letter", m.ID)
+	case slices.Contains([]string{"host", "billhost"}, m.ID):
+		c.add("id", "%q is what the platform calls a part of itself; choose another name", m.ID)
 	}
 	c.text("name", m.Name, 1, 60)
 	c.text("summary", m.Summary, 1, 160)
