@@ -27,9 +27,8 @@ const (
 
 // Confirmation is everything a confirmation link leads to.
 type Confirmation struct {
-	Token    Token
-	SignUp   SignUp
-	Customer Customer
+	Token  Token
+	SignUp SignUp
 	// HasAccount tells that the address has a user, made by this sign-up or another.
 	HasAccount bool
 }
@@ -54,8 +53,8 @@ func (c Confirmation) Outcome(handleHash string, now time.Time) ConfirmationOutc
 
 // ConfirmationView is what the page behind a confirmation link shows.
 type ConfirmationView struct {
-	Outcome                   ConfirmationOutcome
-	CustomerName, MaskedEmail string
+	Outcome     ConfirmationOutcome
+	MaskedEmail string
 }
 
 // Confirm is step 4 with the six-digit code of the mail; spaces in it are
@@ -84,15 +83,14 @@ func (s *Service) OpenConfirmation(ctx context.Context, c Caller, token, handle 
 		return ConfirmationView{}, err
 	}
 	return ConfirmationView{
-		Outcome:      outcome,
-		CustomerName: conf.Customer.Label(),
-		MaskedEmail:  s.MaskEmail(conf.SignUp.Email),
+		Outcome:     outcome,
+		MaskedEmail: s.MaskEmail(conf.SignUp.Email),
 	}, nil
 }
 
 func (s *Service) confirmation(ctx context.Context, c Caller, token, handle string) (Confirmation, ConfirmationOutcome, error) {
 	now := s.Now()
-	conf, err := s.Store.Confirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), now)
+	conf, err := s.Store.Confirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token))
 	if err != nil {
 		return Confirmation{}, "", err
 	}

@@ -162,7 +162,7 @@ type SignUpStore interface {
 	ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error
 	// Confirmation returns what a confirmation link leads to; ErrUnknownLink for
 	// a hash that no sign-up of this biller has.
-	Confirmation(ctx context.Context, biller, tokenHash string, now time.Time) (Confirmation, error)
+	Confirmation(ctx context.Context, biller, tokenHash string) (Confirmation, error)
 	// ConfirmLink does what a right code does, and gives the sign-up newHandleHash
 	// if that is not empty. The caller has checked the handle or the password.
 	ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error

@@ -138,7 +138,7 @@ func countGuess(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignU
 func codeGuesses(inv portal.Invitation) string { return "code:" + inv.ID }
 
 // Confirmation implements portal.SignUpStore.
-func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string, now time.Time) (portal.Confirmation, error) {
+func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string) (portal.Confirmation, error) {
 	token, err := findToken(ctx, s.db.R, biller, tokenHash, portal.PurposeConfirmation)
 	if err != nil {
 		return portal.Confirmation{}, err
@@ -147,15 +147,14 @@ func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string, now 
 	if err != nil {
 		return portal.Confirmation{}, err
 	}
-	link, err := readLink(ctx, s.db.R, biller, row.InvitationID, now)
+	account, _, err := accountOf(ctx, s.db.R, biller, row.EmailNorm, "")
 	if err != nil {
 		return portal.Confirmation{}, err
 	}
 	return portal.Confirmation{
 		Token:      token,
 		SignUp:     row.signUp(),
-		Customer:   link.Customer,
-		HasAccount: link.AccountID != "",
+		HasAccount: account != "",
 	}, nil
 }
 
