@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"strings"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/pb"
@@ -13,7 +12,7 @@ func callToPB(c sdk.Call, token string) *pb.Call {
 		BillerId: c.BillerID,
 		Viewer: &pb.Viewer{
 			StaffId:   c.Viewer.StaffID,
-			Name:      c.Viewer.Name,
+			Name:      text(c.Viewer.Name),
 			Abilities: c.Viewer.Abilities,
 		},
 		Locale:       c.Locale,
@@ -24,7 +23,7 @@ func callToPB(c sdk.Call, token string) *pb.Call {
 		CspNonce:     c.CSPNonce,
 		RequestId:    c.RequestID,
 		RemoteIp:     ipToPB(c.RemoteIP),
-		UserAgent:    strings.ToValidUTF8(c.UserAgent, "\uFFFD"),
+		UserAgent:    text(c.UserAgent),
 		RequestToken: token,
 	}
 }
@@ -56,7 +55,7 @@ func withCall(ctx context.Context, c *pb.Call) context.Context {
 }
 
 func personToPB(p sdk.Person) *pb.Person {
-	return &pb.Person{Ip: ipToPB(p.IP), Agent: strings.ToValidUTF8(p.Agent, "\uFFFD"), Locale: p.Locale}
+	return &pb.Person{Ip: ipToPB(p.IP), Agent: text(p.Agent), Locale: p.Locale}
 }
 
 func personFromPB(p *pb.Person) sdk.Person {

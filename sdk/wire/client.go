@@ -129,6 +129,8 @@ type Enablement struct {
 func (c *Client) Enable(ctx context.Context, billers []Enablement) (failed map[string]string, err error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	stream, err := c.lifecycle.Enable(ctx)
 	if err != nil {
 		return nil, fromStatus(ctx, err)

@@ -8,12 +8,12 @@ import (
 func customerToPB(c sdk.Customer) *pb.Customer {
 	return &pb.Customer{
 		Id:          c.ID,
-		Number:      c.Number,
-		Name:        c.Name,
-		DisplayName: c.DisplayName,
-		Company:     c.Company,
-		Email:       c.Email,
-		Phone:       c.Phone,
+		Number:      text(c.Number),
+		Name:        text(c.Name),
+		DisplayName: text(c.DisplayName),
+		Company:     text(c.Company),
+		Email:       text(c.Email),
+		Phone:       text(c.Phone),
 		Address:     addressToPB(c.Address),
 		ParentId:    c.ParentID,
 		Archived:    c.Archived,
@@ -58,7 +58,13 @@ func customerQueryFromPB(q *pb.ListCustomersRequest) sdk.CustomerQuery {
 }
 
 func addressToPB(a sdk.Address) *pb.Address {
-	return &pb.Address{Street: a.Street, City: a.City, State: a.State, Zip: a.Zip, Country: a.Country}
+	return &pb.Address{
+		Street:  text(a.Street),
+		City:    text(a.City),
+		State:   text(a.State),
+		Zip:     text(a.Zip),
+		Country: text(a.Country),
+	}
 }
 
 func addressFromPB(a *pb.Address) sdk.Address {

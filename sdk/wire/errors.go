@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -104,7 +103,7 @@ func badRequest(fields map[string]string) *errdetails.BadRequest {
 
 // clip keeps a text that people read valid and short enough for a trailer.
 func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = text(s)
 	if len(s) <= maxErrorText {
 		return s
 	}

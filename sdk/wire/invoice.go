@@ -8,9 +8,9 @@ import (
 func invoiceToPB(i sdk.Invoice) *pb.Invoice {
 	return &pb.Invoice{
 		Id:         i.ID,
-		Number:     i.Number,
+		Number:     text(i.Number),
 		CustomerId: i.CustomerID,
-		Title:      i.Title,
+		Title:      text(i.Title),
 		Status:     i.Status,
 		IssuedOn:   timeToPB(i.IssuedOn),
 		DueOn:      timeToPB(i.DueOn),
@@ -19,7 +19,7 @@ func invoiceToPB(i sdk.Invoice) *pb.Invoice {
 		Total:      moneyToPB(i.Total),
 		Paid:       moneyToPB(i.Paid),
 		Balance:    moneyToPB(i.Balance),
-		Memo:       i.Memo,
+		Memo:       text(i.Memo),
 		BillTo:     addressToPB(i.BillTo),
 		Lines:      sliceOf(i.Lines, invoiceLineToPB),
 	}
@@ -47,8 +47,8 @@ func invoiceFromPB(i *pb.Invoice) sdk.Invoice {
 
 func invoiceLineToPB(l sdk.InvoiceLine) *pb.InvoiceLine {
 	return &pb.InvoiceLine{
-		Description:   l.Description,
-		Detail:        l.Detail,
+		Description:   text(l.Description),
+		Detail:        text(l.Detail),
 		QuantityMilli: l.QuantityMilli,
 		UnitPrice:     moneyToPB(l.UnitPrice),
 		Amount:        moneyToPB(l.Amount),

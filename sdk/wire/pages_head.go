@@ -27,7 +27,7 @@ func requestHead(p PageRequest) *pb.RequestHead {
 		Method:        r.Method,
 		Path:          path,
 		RawQuery:      escapeQuery(r.URL.RawQuery),
-		Authority:     strings.ToValidUTF8(r.Host, "\uFFFD"),
+		Authority:     text(r.Host),
 		Scheme:        scheme,
 		Headers:       headerToPB(r.Header),
 		ContentLength: r.ContentLength,
@@ -63,9 +63,9 @@ func headerToPB(h http.Header) []*pb.Header {
 	for k, vs := range h {
 		valid := make([]string, len(vs))
 		for i, v := range vs {
-			valid[i] = strings.ToValidUTF8(v, "\uFFFD")
+			valid[i] = text(v)
 		}
-		to = append(to, &pb.Header{Key: strings.ToValidUTF8(k, "\uFFFD"), Values: valid})
+		to = append(to, &pb.Header{Key: text(k), Values: valid})
 	}
 	return to
 }

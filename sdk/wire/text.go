@@ -13,6 +13,11 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
+// text replaces bytes that are no text. It is for what a platform keeps and a
+// browser sends: one bad byte in a customer's name must not fail a page of
+// customers, at every try. What a person types is refused instead (unsendable).
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
 // unsendable says which field of a message could not be sent because it holds
 // bytes that are no text; nil if the call failed for another reason. It looks
 // only after a failure: the encoder has checked what went out.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/sdktest"
@@ -46,9 +48,6 @@ func TestBytesThatAreNoText(t *testing.T) {
 		"search": func() error {
 			return i.Report(public).Registrations(t.Context(), sdk.RegistrationQuery{Search: noText}, nil)
 		},
-		"email": func() error {
-			return i.Handle(t.Context(), sdktest.Northwind, sdk.Event{ID: "e", Customer: sdk.Customer{Email: noText}})
-		},
 		"detail": func() error {
 			if err := i.Handle(t.Context(), sdktest.Northwind, sdk.Event{ID: "e"}); err != nil {
 				return err
@@ -82,5 +81,36 @@ func TestOneBillersWordsDoNotFailTheOthers(t *testing.T) {
 	want := "enable northwind: broken pass\uFFFDword"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// TestBadBytesOfAPlatformAreReplaced: a platform's records may be old.
+func TestBadBytesOfAPlatformAreReplaced(t *testing.T) {
+	t.Parallel()
+	const want = "pass\uFFFDword"
+	bad := sdk.Customer{ID: "c1", Name: noText, Email: noText, Address: sdk.Address{City: noText}}
+	host := sdktest.NewHost()
+	host.AddCustomer(sdktest.Northwind, bad)
+	host.AddInvoice(sdktest.Northwind, sdk.Invoice{ID: "i1", Memo: noText, Lines: []sdk.InvoiceLine{{Description: noText}}})
+	got := make(chan []string, 1)
+	i := sdktest.Start(t, addon(func(env sdk.Env) sdk.Parts {
+		return sdk.Parts{Events: events(func(ctx context.Context, e sdk.Event) error {
+			page, err := env.Host.Customers.ListCustomers(ctx, sdk.CustomerQuery{})
+			if err != nil {
+				return err
+			}
+			invoice, err := env.Host.Invoices.Invoice(ctx, "i1")
+			if err != nil {
+				return err
+			}
+			got <- []string{e.Customer.Name, page.Customers[0].Email, page.Customers[0].Address.City, invoice.Memo, invoice.Lines[0].Description}
+			return nil
+		})}
+	}), sdktest.WithHost(host))
+	if err := i.Handle(t.Context(), sdktest.Northwind, sdk.Event{ID: "e", Customer: bad}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{want, want, want, want, want}, <-got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
