@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	insertRows         = 500 // rows a statement
-	defaultMaxAttempts = 10
+	insertRows = 500 // rows a statement
+	// defaultMaxAttempts outlasts, at the default back-off, a mail server that is
+	// down for a night.
+	defaultMaxAttempts = 22
 )
 
 // Enqueue writes jobs down in the caller's transaction: they run if it commits.

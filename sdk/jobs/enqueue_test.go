@@ -63,7 +63,7 @@ func TestEnqueueManyAndDefaults(t *testing.T) {
 			t.Fatalf("%d jobs ran, want 1201", len(l.runs))
 		}
 		got := l.runs[0]
-		if got.Payload != "{}" || got.MaxAttempts != 10 || got.Attempt != 1 || got.ID == "" || got.IdemKey != got.ID {
+		if got.Payload != "{}" || got.MaxAttempts != 22 || got.Attempt != 1 || got.ID == "" || got.IdemKey != got.ID {
 			t.Errorf("job with defaults: %+v", got)
 		}
 		mustEnqueue(t, db)
@@ -162,4 +162,16 @@ func TestPruneForgetsOldDoneJobs(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestDefaultsOutlastANight adds up the shortest waits of a job that says nothing.
+func TestDefaultsOutlastANight(t *testing.T) {
+	t.Parallel()
+	wait, total := jobs.Exponential(5*time.Second, time.Hour), time.Duration(0)
+	for attempt := 1; attempt < 22; attempt++ {
+		total += wait(attempt)
+	}
+	if total < 6*time.Hour || total > 13*time.Hour {
+		t.Errorf("a job is given up after %v", total)
+	}
 }

@@ -35,7 +35,8 @@ type Job struct {
 	// RunAt is when the job is due; zero means at once by the system's clock. A
 	// store whose clock is injected passes that clock's time.
 	RunAt time.Time
-	// MaxAttempts is how often the job may be tried; 0 means 10.
+	// MaxAttempts is how often the job may be tried; 0 means 22, which the default
+	// Config.Backoff spreads over at least six hours.
 	MaxAttempts int
 	// Attempt counts the tries so far, this one included. Set for handlers.
 	Attempt int
