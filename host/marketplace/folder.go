@@ -90,12 +90,6 @@ func (f *Folder) List(ctx context.Context) ([]Offer, error) {
 	return list, nil
 }
 
-// Latest is List with the newest version of each add-on only.
-func (f *Folder) Latest(ctx context.Context) ([]Offer, error) {
-	list, err := f.List(ctx)
-	return slices.CompactFunc(list, func(a, b Offer) bool { return a.Manifest.ID == b.Manifest.ID }), err
-}
-
 // Broken returns the packages that are not offered, by file name.
 func (f *Folder) Broken(ctx context.Context) ([]Broken, error) {
 	files, err := f.scan(ctx)
