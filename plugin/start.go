@@ -48,7 +48,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 	var w *workers
 	keys := portal.NewKeys(env.Key)
 	service := &portal.Service{
-		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys,
+		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys, Books: rpc.Books{Customers: env.Host.Customers},
 		NormalizeEmail: email.Normalize, MaskEmail: email.Mask, Now: now, IDs: newID,
 	}
 	if w, err = newWorkers(db, env, service, texts, now); err != nil {

@@ -2,9 +2,12 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // Customer is our projection of a record in the biller's books.
@@ -144,7 +147,27 @@ func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (Cu
 	if !Knowable(customerID) {
 		return CustomerView{}, ErrNoCustomer
 	}
+	view, err := s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
+	if !errors.Is(err, ErrNoCustomer) {
+		return view, err
+	}
+	if err := s.learn(ctx, c, customerID); err != nil {
+		return CustomerView{}, err
+	}
 	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
+}
+
+// learn takes a customer over from the books that the projection has not heard
+// of: right after the portal was installed, or before the event came.
+func (s *Service) learn(ctx context.Context, c Caller, customerID string) error {
+	cu, err := s.Books.Customer(ctx, customerID)
+	if apperr.Is(err, apperr.NotFound) {
+		return ErrNoCustomer
+	}
+	if err != nil {
+		return err
+	}
+	return s.ApplyCustomers(ctx, c, []Customer{cu})
 }
 
 // RefreshDue is the hourly job: it marks expired invitations and sign-ups, and

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -175,14 +176,21 @@ type InvitationStore interface {
 
 // Invite sends a customer's invitation: the first time and again. Staff with
 // staff:invite. NotFound for an unknown customer, Conflict if it is registered
-// or its address has access already, Invalid if it is archived or has no usable address, TooManyRequests within 60
-// seconds and after five in 24 hours.
+// or its address has access already, Invalid if it is archived or has no usable
+// address, TooManyRequests within 60 seconds and after five in 24 hours.
 func (s *Service) Invite(ctx context.Context, c Caller, customerID string) (Invitation, error) {
 	if err := c.need(AbilityInvite); err != nil {
 		return Invitation{}, err
 	}
 	if !Knowable(customerID) {
 		return Invitation{}, ErrNoCustomer
+	}
+	inv, err := s.invite(ctx, c, customerID, false)
+	if !errors.Is(err, ErrNoCustomer) {
+		return inv, err
+	}
+	if err := s.learn(ctx, c, customerID); err != nil {
+		return Invitation{}, err
 	}
 	return s.invite(ctx, c, customerID, false)
 }

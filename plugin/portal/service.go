@@ -8,7 +8,9 @@ import (
 // Service is every use-case of the portal. Its fields are set once, before use;
 // it is safe for concurrent use if they are.
 type Service struct {
-	Store     Store
+	Store Store
+	// Books is asked for a customer that the projection has not heard of yet.
+	Books     Books
 	Passwords Passwords
 	Keys      Keys
 	// NormalizeEmail returns the form in which addresses are compared: trimmed,
@@ -21,6 +23,13 @@ type Service struct {
 	Now func() time.Time
 	// IDs makes UUIDv7 strings.
 	IDs func() string
+}
+
+// Books is the platform's own record of customers, read with the rights of the
+// call that ctx belongs to.
+type Books interface {
+	// Customer returns one customer; NotFound if the biller has none with this id.
+	Customer(ctx context.Context, id string) (Customer, error)
 }
 
 // Passwords checks and hashes passwords. Hash and Verify answer Unavailable when

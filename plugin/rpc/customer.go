@@ -26,6 +26,20 @@ func (e *Events) Handle(ctx context.Context, event sdk.Event) error {
 	return nil // of no concern to the portal
 }
 
+// Books implements portal.Books over the host's customers.
+type Books struct{ Customers sdk.Customers }
+
+var _ portal.Books = Books{}
+
+// Customer implements portal.Books.
+func (b Books) Customer(ctx context.Context, id string) (portal.Customer, error) {
+	c, err := b.Customers.Customer(ctx, id)
+	if err != nil {
+		return portal.Customer{}, err
+	}
+	return customer(c), nil
+}
+
 func customer(c sdk.Customer) portal.Customer {
 	return portal.Customer{
 		ID: c.ID, Number: c.Number, Name: c.Name, DisplayName: c.DisplayName, Company: c.Company,

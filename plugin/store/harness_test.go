@@ -73,6 +73,7 @@ func mustWorld(tb testing.TB, db *sqldb.DB) *world {
 			Store:          store.New(db, keys, nil),
 			Passwords:      password.New(password.Config{Params: password.Params{MemoryKiB: 64, Passes: 1, Threads: 1}, Slots: 16, Wait: time.Minute}),
 			Keys:           keys,
+			Books:          books{},
 			NormalizeEmail: email.Normalize,
 			MaskEmail:      email.Mask,
 			Now:            c.Now,
@@ -86,6 +87,16 @@ func mustWorld(tb testing.TB, db *sqldb.DB) *world {
 		must(tb, w.ApplyCustomers(tb.Context(), cl, customers()))
 	}
 	return w
+}
+
+// books holds one customer that no event told of.
+type books struct{}
+
+func (books) Customer(_ context.Context, id string) (portal.Customer, error) {
+	if id != "unheard" {
+		return portal.Customer{}, apperr.Errorf(apperr.NotFound, "Customer not found.")
+	}
+	return portal.Customer{ID: id, Name: "Fresh Pond LLC", Email: "office@freshpond.example", Version: 1}, nil
 }
 
 func caller(biller, name string) portal.Caller {

@@ -14,6 +14,8 @@ type addonPage struct {
 	PortalURL string
 	Figures   []figure
 	CanReport bool
+	// Empty is true until customers are in the projection.
+	Empty bool
 }
 
 // figure is a number and where it leads; Href may be empty.
@@ -27,16 +29,21 @@ func (s *Web) addon(v *visit) error {
 	report := v.caller.Can(portal.AbilityReport)
 	return s.pages.addon.Render(v.w, v.r, http.StatusOK, addonPage{
 		frame: v.titled(v.T("addon.title")), PortalURL: v.call.PortalURL,
-		Figures: v.figures(counts, report), CanReport: report,
+		Figures: v.figures(counts, report), CanReport: report, Empty: total(counts) == 0,
 	})
+}
+
+func total(counts []portal.Count) int {
+	n := 0
+	for _, c := range counts {
+		n += c.Customers
+	}
+	return n
 }
 
 // figures are all customers, then each status that somebody has.
 func (v *visit) figures(counts []portal.Count, link bool) []figure {
-	total := 0
-	for _, c := range counts {
-		total += c.Customers
-	}
+	total := total(counts)
 	all := figure{Name: v.T("addon.all"), Count: strconv.Itoa(total), Note: v.T("addon.all.note")}
 	if link {
 		all.Href = v.Path("/registrations")

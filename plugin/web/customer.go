@@ -71,8 +71,10 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		InviteHref: "/customers/" + url.PathEscape(id) + "/invite",
 		LinkHref:   "/customers/" + url.PathEscape(id) + "/link",
 		Notice:     v.customerNotice(view),
-		Stuck:      v.stuck(view),
 		History:    v.history(view.History),
+	}
+	if p.Notice == nil {
+		p.Stuck = v.stuck(view, now)
 	}
 	if inv := view.Invitation; inv != nil {
 		p.SentAt, p.TimesSent = inv.QueuedAt, inv.Generation
@@ -103,10 +105,14 @@ func (v *visit) history(entries []portal.HistoryEntry) []historyLine {
 }
 
 // stuck explains why somebody is not registered and what helps; nil if nothing does.
-func (v *visit) stuck(view portal.CustomerView) *notice {
+func (v *visit) stuck(view portal.CustomerView, now time.Time) *notice {
 	switch view.Status {
 	case portal.StatusRegistered, portal.StatusNotInvited:
 		return nil
+	case portal.StatusQueued, portal.StatusSent, portal.StatusDelivered:
+		if inv := view.Invitation; inv != nil && now.Sub(inv.QueuedAt) < patience {
+			return nil
+		}
 	}
 	b := statusBadge(v.Text, view.Status)
 	n := &notice{Tone: b.Tone, Icon: b.Icon, Text: v.T("stuck." + slug(view.Status))}
@@ -122,6 +128,9 @@ func (v *visit) stuck(view portal.CustomerView) *notice {
 	}
 	return n
 }
+
+// patience is how long a mail is merely on its way.
+const patience = 10 * time.Minute
 
 // customerNotice says how the last action went, after its redirect.
 func (v *visit) customerNotice(view portal.CustomerView) *notice {
