@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Unpack checks an archive and puts it into dest/<sha256 of the archive>, which
@@ -19,7 +21,8 @@ func Unpack(r io.Reader, dest string, limits Limits) (p *Package, err error) {
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	temp, err := os.MkdirTemp(dest, ".unpack-")
+	sweep(dest)
+	temp, err := os.MkdirTemp(dest, tempPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
@@ -36,6 +39,27 @@ func Unpack(r io.Reader, dest string, limits Limits) (p *Package, err error) {
 		return nil, err
 	}
 	return Open(dir)
+}
+
+const (
+	tempPrefix    = ".unpack-"
+	damagedPrefix = ".damaged-"
+	// abandoned is the age at which nobody works in such a folder any more.
+	abandoned = time.Hour
+)
+
+// sweep removes what processes that were killed have left. What it cannot read
+// or remove stays for the next time.
+func sweep(dest string) {
+	entries, _ := os.ReadDir(dest)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) && !strings.HasPrefix(e.Name(), damagedPrefix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
+			_ = os.RemoveAll(filepath.Join(dest, e.Name()))
+		}
+	}
 }
 
 // save writes one file of an archive. The name has been checked.
@@ -83,7 +107,7 @@ func place(temp, dir string) error {
 // discard moves a damaged folder aside before it is removed, so that nobody
 // sees half of it.
 func discard(dir string) (err error) {
-	aside, err := os.MkdirTemp(filepath.Dir(dir), ".damaged-")
+	aside, err := os.MkdirTemp(filepath.Dir(dir), damagedPrefix)
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}

@@ -5,8 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -189,4 +191,35 @@ func TestOpenAnyFolder(t *testing.T) {
 	}
 	_, err = pack.Open(t.TempDir())
 	refused(t, err, "files.json is missing or cannot be read.")
+}
+
+// TestUnpackSweeps finds what a killed process left two hours ago, and what one
+// that is at work has made just now.
+func TestUnpackSweeps(t *testing.T) {
+	t.Parallel()
+	dest := t.TempDir()
+	for _, name := range []string{".unpack-old", ".damaged-old", ".unpack-new", "other-old"} {
+		dir := filepath.Join(dest, name)
+		mustDo(t, os.MkdirAll(filepath.Join(dir, "static"), 0o755))
+		mustDo(t, os.WriteFile(filepath.Join(dir, "static", "x"), nil, 0o444))
+		if strings.HasSuffix(name, "-old") {
+			past := time.Now().Add(-2 * time.Hour)
+			mustDo(t, os.Chtimes(dir, past, past))
+		}
+	}
+	p, err := pack.Unpack(bytes.NewReader(MustPack(t, folder())), dest, pack.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{".unpack-new", p.Digest, "other-old"}
+	if diff := cmp.Diff(want, leftovers(t, dest)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func mustDo(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
