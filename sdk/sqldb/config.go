@@ -2,6 +2,9 @@ package sqldb
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"net/url"
 	"regexp"
@@ -33,6 +36,17 @@ type Config struct {
 	// MaxConns bounds the pool on PostgreSQL and the reader pool on SQLite; 0 means 20 and 4.
 	MaxConns int
 }
+
+// Format prints the driver, never an address, which may hold a password.
+func (c Config) Format(f fmt.State, _ rune) {
+	// Whom it fails for gets nothing.
+	_, _ = io.WriteString(f, c.hidden())
+}
+
+// LogValue is what a log gets: the driver.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.hidden()) }
+
+func (c Config) hidden() string { return "sqldb.Config(" + c.Driver + ", secret)" }
 
 var keywordDSN = regexp.MustCompile(`^\s*[a-z_]+\s*=`)
 

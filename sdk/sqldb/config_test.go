@@ -1,6 +1,9 @@
 package sqldb_test
 
 import (
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,5 +77,16 @@ func TestWithDirect(t *testing.T) {
 	other, err := both.Database("e")
 	if err != nil || other.DSN != "host='bouncer' dbname='e' binary_parameters='yes' timezone='UTC'" {
 		t.Errorf("Database = %v, %v", other, err)
+	}
+}
+
+func TestConfigIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	cfg := sqldb.Config{Driver: sqldb.Postgres, DSN: "postgres://a:hush@db", DirectDSN: "password=hush"}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%v %+v %#v %s %v", cfg, cfg, cfg, cfg, &cfg)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("opened", "config", cfg)
+	if strings.Contains(out.String(), "hush") || !strings.Contains(out.String(), "postgres") {
+		t.Errorf("printed %s", out.String())
 	}
 }

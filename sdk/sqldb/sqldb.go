@@ -9,6 +9,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -163,13 +164,12 @@ func (db *DB) Ping(ctx context.Context) error {
 // Close closes all connections, readers first so that SQLite's last connection,
 // the writer, folds the write-ahead log into the file.
 func (db *DB) Close() error {
+	var reader error
 	if db.R != db.W {
-		if err := db.R.Close(); err != nil {
-			return fmt.Errorf("close reader: %w", err)
-		}
+		reader = db.R.Close()
 	}
-	if err := db.W.Close(); err != nil {
-		return fmt.Errorf("close writer: %w", err)
+	if err := errors.Join(reader, db.W.Close()); err != nil {
+		return fmt.Errorf("close database: %w", err)
 	}
 	return nil
 }
