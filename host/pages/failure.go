@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
+	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 //go:embed templates
@@ -33,11 +35,19 @@ type message struct {
 	Icon    string
 	Heading string
 	Lead    string
+	// More is a second paragraph; empty leaves it out.
+	More string
 	// Retry is where Try again leads; empty leaves the button out.
 	Retry string
-	// Paying tells people who were about to pay that nothing happens twice.
-	Paying    bool
 	RequestID string
+}
+
+// Initial stands in the biller's mark, as on the portal's own pages.
+func (m message) Initial() string {
+	for _, r := range strings.TrimSpace(m.Biller.Name) {
+		return string(unicode.ToUpper(r))
+	}
+	return ""
 }
 
 // failures draws the pages people see when an add-on cannot answer.
@@ -52,7 +62,7 @@ func newFailures() (*failures, error) {
 		return nil, err
 	}
 	full := message{
-		Icon: "clock", Retry: "/x", Paying: true, RequestID: "R-0000-0000", Nonce: "x", Style: "--x: y",
+		Icon: "clock", More: "x", Retry: "/x", RequestID: "R-0000-0000", Nonce: "x", Style: "--x: y",
 		Biller: sdk.Biller{Name: "X", Phone: "1", Email: "x@x.example"},
 	}
 	f := &failures{}
@@ -80,6 +90,7 @@ func (f *failures) notFound(w http.ResponseWriter, r *http.Request) {
 	f.write(w, r, http.StatusNotFound, message{
 		Icon: "compass", Heading: "This page is not here",
 		Lead: "The address may have a typing mistake, or the page has moved. If you followed a link from a mail, open the newest one and try again.",
+		More: "The address of your portal is in the mails of the business that bills you. If you cannot find one, please ask them.",
 	})
 }
 
@@ -104,15 +115,22 @@ func (f *failures) crossOrigin(w http.ResponseWriter, r *http.Request, t target)
 
 const crossOriginLead = "The form was sent from another website, so we did not accept it. Open the page here and try again."
 
-// down is the page for an add-on that does not answer.
-func (f *failures) down(w http.ResponseWriter, r *http.Request, t target, status int, wait time.Duration) {
+// down is the page for an add-on, or a platform, that does not answer.
+func (f *failures) down(w http.ResponseWriter, r *http.Request, t target, err error) {
+	status := statusOf(err)
+	if t.addon.Manifest == nil {
+		status = http.StatusServiceUnavailable
+	}
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Seconds()))))
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(retryAfter(err).Seconds()))))
+	}
+	lead := "This is on our side, not yours. Please try again in a few minutes."
+	if t.addon.Manifest != nil && (apperr.Is(err, apperr.Unavailable) || wire.Gone(err)) {
+		lead = "This is on our side, not yours. It stopped and is being started again. Please try again in a minute."
 	}
 	f.write(w, r, status, branded(t, message{
 		Icon: "clock", Heading: "The portal is not available",
-		Lead:  "This is on our side. We know about it and are working on it. Please try again in a few minutes.",
-		Retry: retryPath(r), Paying: true, RequestID: web.RequestID(r.Context()),
+		Lead: lead, Retry: retryPath(r), RequestID: web.RequestID(r.Context()),
 	}))
 }
 
@@ -190,7 +208,7 @@ func (h *Handler) answerFailed(w http.ResponseWriter, r *http.Request, t target,
 		h.failures.tooLarge(w, r, t)
 		return
 	}
-	h.failures.down(w, r, t, statusOf(err), retryAfter(err))
+	h.failures.down(w, r, t, err)
 }
 
 func (h *Handler) logFailure(r *http.Request, t target, err error) {

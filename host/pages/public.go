@@ -76,7 +76,7 @@ func (h *Handler) publicError(w http.ResponseWriter, r *http.Request, t target, 
 		h.failures.closed(w, r, t)
 	default:
 		h.Log.ErrorContext(r.Context(), "cannot find whom a public request is for", "request", web.RequestID(r.Context()), "error", err.Error())
-		h.failures.down(w, r, t, http.StatusServiceUnavailable, retryAfter(err))
+		h.failures.down(w, r, target{biller: t.biller, nonce: t.nonce}, err)
 	}
 }
 

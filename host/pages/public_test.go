@@ -61,6 +61,10 @@ func TestPublicAnswers(t *testing.T) {
 		{"starts again", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error {
 			return &apperr.Error{Code: apperr.Unavailable, Message: "restarting", RetryAfter: 3 * time.Second}
 		}), 503, map[string]string{"Retry-After": "3"}, "Contact Northwind"},
+		{"says what it does about it", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error {
+			return &apperr.Error{Code: apperr.Unavailable, Message: "restarting", RetryAfter: 3 * time.Second}
+		}), 503, nil, "is being started again"},
+		{"shows the biller's mark", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error { return nil }), 502, nil, `>N</text></svg>Northwind`},
 		{"answers nothing", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error { return nil }), 502, nil, "R-"},
 	}
 	for _, tt := range tests {
@@ -75,6 +79,11 @@ func TestPublicAnswers(t *testing.T) {
 			for name, want := range tt.header {
 				if got := w.Header().Get(name); (want == "") != (got == "") || !strings.Contains(got, want) {
 					t.Errorf("%s = %q, want %q", name, got, want)
+				}
+			}
+			for _, not := range []string{"Were you paying", "We know about it"} {
+				if strings.Contains(w.Body.String(), not) {
+					t.Errorf("%q in %s", not, w.Body)
 				}
 			}
 			if tok.alive != 0 || len(tok.grants) != 1 {
@@ -93,6 +102,9 @@ func TestPublicNotFoundIsOnePage(t *testing.T) {
 		return w.Code, w.Body.String()
 	}
 	_, garbage := get(portalOrigin + "/garbage")
+	if !strings.Contains(garbage, "in the mails of the business that bills you") {
+		t.Errorf("no word on where to go: %s", garbage)
+	}
 	for _, path := range []string{
 		"/", "/portal", "/portal/", "/portal/nobody/", "/portal/nobody", "/portal/bare/", "/other/northwind/", "/portal/northwin%64/",
 		"/portal/northwind/../southgate/", "/portal/northwind/%2e%2e/x", "/portal//northwind/", "/portal/northwind//x",

@@ -33,7 +33,7 @@ func (h *Handler) Staff() http.Handler {
 			h.signIn(w, r)
 		case err != nil:
 			h.Log.ErrorContext(r.Context(), "cannot tell who is signed in", "request", web.RequestID(r.Context()), "error", err.Error())
-			h.failures.down(w, r, target{}, http.StatusServiceUnavailable, retryAfter(err))
+			h.failures.down(w, r, target{}, err)
 		case !allowedMethod(r.Method):
 			h.framed(w, r, "", http.StatusMethodNotAllowed, message{Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page."})
 		case h.crossing.Check(r) != nil:
@@ -75,7 +75,7 @@ func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, staff addon.
 	case !ok:
 		h.framed(w, r, "", http.StatusNotFound, message{Icon: "compass", Heading: "This page is not here", Lead: "The add-on may not be installed, or the address has a typing mistake."})
 	case !staff.Can(page.Ability):
-		h.framed(w, r, id, http.StatusForbidden, message{Icon: "lock", Heading: "You may not open this page", Lead: "Your role does not allow it. Ask an administrator of your company."})
+		h.framed(w, r, id, http.StatusForbidden, message{Icon: "lock", Heading: "You may not open this page", Lead: "Your role does not allow it. Ask an owner."})
 	default:
 		h.serveStaff(w, r, t, path, page.Title)
 	}
@@ -251,7 +251,9 @@ func (h *Handler) failureOf(r *http.Request, t target, _ error) message {
 
 // framed draws a message of our own inside the platform's frame.
 func (h *Handler) framed(w http.ResponseWriter, r *http.Request, addonID string, status int, m message) {
-	notice, err := h.failures.notice.HTML(r, m)
+	inNotice := m
+	inNotice.Heading = "" // it is the page's own
+	notice, err := h.failures.notice.HTML(r, inNotice)
 	if err != nil {
 		// The template was drawn at start; what is left is a plain sentence.
 		http.Error(w, apperr.GenericMessage, status)

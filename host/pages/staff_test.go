@@ -64,6 +64,9 @@ func TestStaff(t *testing.T) {
 					t.Errorf("%s = %q, want %q", name, got, want)
 				}
 			}
+			if tt.status >= 400 && tt.status != 422 && strings.Count(w.Body.String(), "<b>") > 0 {
+				t.Errorf("the text repeats the heading: %s", w.Body)
+			}
 			if tok.alive != 0 {
 				t.Errorf("%d tokens alive", tok.alive)
 			}
