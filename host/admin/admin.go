@@ -149,14 +149,14 @@ func (h *Handler) signedIn(rt route) web.HandlerFunc {
 		case h.crossing.Check(r) != nil:
 			return apperr.Errorf(apperr.PermissionDenied, "The form was sent from another website, so nothing was changed. Open the page here and try again.")
 		case rt.install && !staff.Can(addon.AbilityInstall):
-			return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow this. Ask an owner or administrator of your company to do it.")
+			return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow this. Ask an owner.")
 		}
 		return rt.handle(w, r, staff)
 	}
 }
 
 func notFound(http.ResponseWriter, *http.Request, addon.Staff) error {
-	return apperr.Errorf(apperr.NotFound, "There is no such page in the marketplace.")
+	return apperr.Errorf(apperr.NotFound, "The address may have a typing mistake.")
 }
 
 // problem draws an error inside the frame, or sends people to sign in.

@@ -38,7 +38,7 @@ func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
 		ID: "customer-portal", Name: "Customer Portal", Version: "1.0.0", Summary: "Invite your customers.", Publisher: "Billing Add-ons", Icon: "people",
 		Description: "Send an **invitation**.<script>x</script>\n\n[a](javascript:x)",
 		Permissions: []manifest.Permission{{Name: "customers:read", Reason: "To show whom you can invite."}, {Name: "mail:send", Reason: "To send <b>invitations</b>."}},
-		Pages:       manifest.Pages{Public: manifest.PublicPages{Prefix: "portal"}, Staff: []manifest.StaffPage{{Path: "/", Title: "Customer Portal"}}},
+		Pages:       manifest.Pages{Public: manifest.PublicPages{Prefix: "portal"}, Staff: []manifest.StaffPage{{Path: "/", Title: "Customer Portal", Ability: "staff:invite"}}},
 		Slots:       []manifest.Slot{{Name: "customer.tab", Title: "Portal tab", Path: "/customer"}},
 	}
 	late := &manifest.Manifest{ID: "late-fees", Name: "Late Fees", Version: "2.0.4", Summary: "Adds a fee.", Publisher: "Fieldnote", Icon: "icon.svg"}
@@ -98,7 +98,7 @@ func (f *fake) Frame(w http.ResponseWriter, _ *http.Request, p addon.Page) {
 func MustHandler(tb testing.TB, f *fake) http.Handler {
 	tb.Helper()
 	if f.staff.ID == "" {
-		f.staff = addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{addon.AbilityInstall}}
+		f.staff = addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{addon.AbilityInstall, "staff:invite"}}
 	}
 	h, err := admin.New(admin.Config{
 		Catalog: f, Installations: f, Installer: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
@@ -129,6 +129,7 @@ func request(h http.Handler, method, path string, form url.Values) *httptest.Res
 func TestPages(t *testing.T) {
 	t.Parallel()
 	viewer := addon.Staff{ID: "s2", BillerID: "northwind"}
+	suspended := map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}, "southgate/late-fees": {State: addon.Suspended}}
 	starting := func() error { return errors.New("starting") }
 	tests := []struct {
 		name, path string
@@ -146,13 +147,19 @@ func TestPages(t *testing.T) {
 			"Install Customer Portal?", "For Northwind Pool Service. Version 1.0.0 by Billing Add-ons", "Read customers", "To send &lt;b&gt;invitations&lt;/b&gt;.",
 			"Agree and install", "A tab <b>Portal tab</b> on every customer", "18.4 MB", "<strong>invitation</strong>", `action="/admin/marketplace/customer-portal/install"`,
 		}, []string{"<script", "javascript:"}},
-		{"consent without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner or administrator of Northwind Pool Service"}, []string{"Agree and install"}},
+		{"consent without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner of Northwind Pool Service"}, []string{"Agree and install"}},
 		{"installed", "/customer-portal", &fake{installed: enabled("customer-portal")}, 200, []string{"Running", `href="/admin/addons/customer-portal/"`, "/remove"}, []string{"Agree and install"}},
+		{"no Open without the page's ability", "", &fake{staff: viewer, installed: enabled("customer-portal")}, 200, []string{"Installed"}, []string{">Open<", "/admin/addons/"}},
+		{"no Open on its page either", "/customer-portal", &fake{staff: viewer, installed: enabled("customer-portal")}, 200, []string{"Running"}, []string{">Open<", "/admin/addons/"}},
+		{"removed", "?removed=customer-portal", &fake{installed: suspended}, 200, []string{"Customer Portal was removed. Its data is kept."}, nil},
+		{"claimed to be removed", "?removed=customer-portal", &fake{installed: enabled("customer-portal")}, 200, nil, []string{"was removed"}},
+		{"removed by another biller", "?removed=late-fees", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
+		{"removed, but never there", "?removed=%3Cb%3E", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
 		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"Agree and install"}, nil},
 		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"Agree and install"}, nil},
 		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Starting"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
-		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"no such page"}, nil},
+		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"typing mistake"}, nil},
 		{"starting", "/customer-portal/starting", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Customer Portal is starting…", "Look again"}, nil},
 		{"remove", "/customer-portal/remove", &fake{installed: enabled("customer-portal")}, 200, []string{"Remove Customer Portal?"}, nil},
 		{"remove without the ability", "/customer-portal/remove", &fake{staff: viewer, installed: enabled("customer-portal")}, 403, []string{"Your role does not allow this"}, nil},
@@ -225,7 +232,7 @@ func TestRemove(t *testing.T) {
 	t.Parallel()
 	f := &fake{installed: enabled("customer-portal")}
 	w := request(MustHandler(t, f), "POST", "/admin/marketplace/customer-portal/remove", nil)
-	if w.Code != 303 || w.Header().Get("Location") != "/admin/marketplace" || !slices.Equal(f.removes, []string{"northwind customer-portal"}) {
+	if w.Code != 303 || w.Header().Get("Location") != "/admin/marketplace?removed=customer-portal" || !slices.Equal(f.removes, []string{"northwind customer-portal"}) {
 		t.Errorf("%d %s %v", w.Code, w.Header().Get("Location"), f.removes)
 	}
 }

@@ -15,14 +15,14 @@ type card struct {
 	ID, Name, Version, Publisher, Summary string
 	Icon                                  string
 	// Href is the add-on's page in the marketplace, Open its own first page;
-	// empty if it has none.
+	// empty if it has none, or none that this person may open.
 	Href, Open string
 	// Installed is false also while staff have not agreed to all it asks for.
 	Installed bool
 	Size      string
 }
 
-func (h *Handler) card(o Offer, inst addon.Installation) card {
+func (h *Handler) card(o Offer, inst addon.Installation, staff addon.Staff) card {
 	m := o.Manifest
 	c := card{
 		ID: m.ID, Name: m.Name, Version: m.Version, Publisher: m.Publisher, Summary: m.Summary,
@@ -31,7 +31,7 @@ func (h *Handler) card(o Offer, inst addon.Installation) card {
 	if web.HasIcon(m.Icon) {
 		c.Icon = m.Icon
 	}
-	if path, ok := firstPage(m); ok {
+	if path, ok := firstPage(m); ok && mayOpen(m, path, staff) {
 		c.Open = h.StaffPath + "/addons/" + m.ID + path
 	}
 	return c
@@ -52,6 +52,12 @@ func firstPage(m *manifest.Manifest) (string, bool) {
 		return m.Pages.Staff[0].Path, true
 	}
 	return "", false
+}
+
+// mayOpen reports whether the person holds the ability that the staff page needs.
+func mayOpen(m *manifest.Manifest, path string, staff addon.Staff) bool {
+	page, ok := m.StaffPageFor(path)
+	return ok && staff.Can(page.Ability)
 }
 
 func megabytes(n int64) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -24,7 +25,7 @@ func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.St
 	if form.Value("version") != m.Version {
 		return apperr.Errorf(apperr.Conflict, "There is a newer version of %s by now. Open its page again and read what it asks for.", m.Name)
 	}
-	to := h.card(offer, inst)
+	to := h.card(offer, inst, staff)
 	if !to.Installed {
 		var names []string
 		for _, p := range m.Permissions {
@@ -60,7 +61,7 @@ func (h *Handler) starting(w http.ResponseWriter, r *http.Request, staff addon.S
 	if err != nil {
 		return err
 	}
-	c := h.card(offer, inst)
+	c := h.card(offer, inst, staff)
 	switch {
 	case !c.Installed:
 		redirect(w, c.Href)
@@ -78,7 +79,7 @@ func (h *Handler) removeAsk(w http.ResponseWriter, r *http.Request, staff addon.
 	if err != nil {
 		return err
 	}
-	c := h.card(offer, inst)
+	c := h.card(offer, inst, staff)
 	if inst.State != addon.Enabled {
 		redirect(w, c.Href)
 		return nil
@@ -97,7 +98,7 @@ func (h *Handler) remove(w http.ResponseWriter, r *http.Request, staff addon.Sta
 			return fmt.Errorf("remove %s: %w", offer.Manifest.ID, err)
 		}
 	}
-	redirect(w, h.home())
+	redirect(w, h.home()+"?removed="+url.QueryEscape(offer.Manifest.ID))
 	return nil
 }
 

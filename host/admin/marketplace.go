@@ -14,20 +14,25 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
-// list shows what is offered: GET /marketplace?q=…&show=installed.
+// list shows what is offered: GET /marketplace?q=…&show=installed. With removed=…
+// it says that the add-on was removed, if it is.
 func (h *Handler) list(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
 	offers, err := h.Catalog.Offers(r.Context())
 	if err != nil {
 		return fmt.Errorf("list offers: %w", err)
 	}
 	p := listPage{Home: h.home(), Search: web.QueryValue(r, "q"), OnlyInstalled: web.QueryValue(r, "show") == "installed"}
+	removed := web.QueryValue(r, "removed")
 	var cards []card
 	for _, o := range offers {
 		inst, err := h.installation(r, staff, o.Manifest.ID)
 		if err != nil {
 			return err
 		}
-		c := h.card(o, inst)
+		c := h.card(o, inst, staff)
+		if c.ID == removed && inst.State == addon.Suspended {
+			p.Removed = c.Name
+		}
 		if c.Installed {
 			p.InstalledCount++
 		}
@@ -53,7 +58,7 @@ func (h *Handler) detail(w http.ResponseWriter, r *http.Request, staff addon.Sta
 	}
 	m := offer.Manifest
 	p := detailPage{
-		card: h.card(offer, inst), Home: h.home(), Biller: biller.Name, Description: description(m.Description),
+		card: h.card(offer, inst, staff), Home: h.home(), Biller: biller.Name, Description: description(m.Description),
 		Permissions: permissions(m), Adds: additions(m), MayInstall: staff.Can(addon.AbilityInstall),
 	}
 	title := "Install " + m.Name

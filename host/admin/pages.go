@@ -21,6 +21,8 @@ type listPage struct {
 	// Feature is the first add-on, drawn large; nil with none.
 	Feature *card
 	Rest    []card
+	// Removed is the name of the add-on that was just removed; empty if none was.
+	Removed string
 }
 
 // detailPage is one add-on: the question before it is installed, or what it may
@@ -79,7 +81,7 @@ func newPages() (*pages, error) {
 	c := card{Icon: "addon", Open: "/x"}
 	on := card{Icon: "addon", Open: "/x", Installed: true, Size: "1 MB"}
 	var p pages
-	if p.list, err = web.NewPage(r, "templates/list.html", listPage{}, listPage{Search: "x"}, listPage{Feature: &c, Rest: []card{c, on}}, listPage{Feature: &on}); err != nil {
+	if p.list, err = web.NewPage(r, "templates/list.html", listPage{}, listPage{Search: "x"}, listPage{Feature: &c, Rest: []card{c, on}}, listPage{Feature: &on, Removed: "x"}); err != nil {
 		return nil, err
 	}
 	full := detailPage{card: c, MayInstall: true, Description: "x", Permissions: []permission{{Icon: "lock"}}, Adds: []addition{{Icon: "addon"}}}
