@@ -38,7 +38,7 @@ type message struct {
 	// More is a second paragraph; empty leaves it out.
 	More string
 	// Retry is where Try again leads; empty leaves the button out.
-	Retry string
+	Retry     string
 	RequestID string
 }
 
