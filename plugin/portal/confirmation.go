@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ConfirmationOutcome says what a confirmation link leads to.
@@ -57,8 +58,9 @@ type ConfirmationView struct {
 	MaskedEmail string
 }
 
-// Confirm is step 4 with the six-digit code of the mail; spaces in it are
-// ignored. ErrWrongCode; ErrCodeDead after five of those or ten minutes;
+// Confirm is step 4 with the six-digit code of the mail; spaces and hyphens in it
+// are ignored. ErrNoCode, which is no guess, for anything but six digits;
+// ErrWrongCode; ErrCodeDead after five of those or ten minutes;
 // ErrCodesUsedUp after CodeGuesses;
 // ErrRegistered if the address got an account meanwhile; ErrWrongStep;
 // ErrSignUpEnded.
@@ -66,12 +68,27 @@ func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (S
 	if handle == "" {
 		return SignUpState{}, ErrSignUpEnded
 	}
-	code = strings.Join(strings.Fields(code), "")
+	code, ok := digits(code)
+	if !ok {
+		return SignUpState{}, ErrNoCode
+	}
 	hash := s.Keys.Hash(c.BillerID, handle)
 	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, s.IDs(), s.Now()); err != nil {
 		return SignUpState{}, err
 	}
 	return s.SignUp(ctx, c, handle)
+}
+
+// digits returns the six digits that were typed or pasted, without what people
+// and mail programs put between them.
+func digits(typed string) (code string, ok bool) {
+	code = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cf) {
+			return -1
+		}
+		return r
+	}, typed)
+	return code, len(code) == 6 && strings.Trim(code, "0123456789") == ""
 }
 
 // OpenConfirmation tells what the page behind a confirmation link shows; handle

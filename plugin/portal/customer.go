@@ -84,6 +84,7 @@ const (
 	HistoryExpired   HistoryKind = "expired"
 	HistoryRevoked   HistoryKind = "revoked"
 	HistoryLink      HistoryKind = "link"
+	HistoryEmail     HistoryKind = "email"
 )
 
 // Person is a portal user with access to a customer.
@@ -92,6 +93,8 @@ type Person struct {
 	State         UserState
 	Grant         GrantState
 	Since         time.Time
+	// Differs tells that Email is not the customer's own.
+	Differs bool
 }
 
 // CustomerStore keeps the projection.

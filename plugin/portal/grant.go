@@ -35,9 +35,9 @@ type GrantStore interface {
 	// Offers lists the open, unexpired invitations of unarchived customers to the
 	// user's address on which the user has no active grant.
 	Offers(ctx context.Context, biller, userID string, now time.Time) ([]Offer, error)
-	// AddOffer makes the grant and closes the invitation. ErrOfferGone for
+	// AddOffer makes the grant and closes the invitation; it returns the customer. ErrOfferGone for
 	// anything Offers does not list; of parallel calls one wins.
-	AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) error
+	AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) (customerID string, err error)
 }
 
 // Offers lists what the biller added for the signed-in person.
@@ -52,18 +52,18 @@ func (s *Service) Offers(ctx context.Context, c Caller, sessionToken string) ([]
 	return s.Store.Offers(ctx, c.BillerID, view.UserID, s.Now())
 }
 
-// Add accepts an offer of Offers. ErrOfferGone if it is no longer open, or not
+// Add accepts an offer of Offers and returns its customer. ErrOfferGone if it is no longer open, or not
 // for this person.
-func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID string) error {
+func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID string) (customerID string, err error) {
 	view, err := s.Session(ctx, c, sessionToken)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if view.AgreementPending {
-		return ErrAgreementPending
+		return "", ErrAgreementPending
 	}
 	if !Knowable(invitationID) {
-		return ErrOfferGone
+		return "", ErrOfferGone
 	}
 	return s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
 }

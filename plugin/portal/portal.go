@@ -122,6 +122,8 @@ var (
 	ErrCodesUsedUp = apperr.Errorf(apperr.Conflict, "There were too many wrong codes. Follow the link in the newest email instead.")
 	// ErrWrongCode (Invalid, field "code") is one wrong guess.
 	ErrWrongCode = apperr.Field("code", "That code is not right. Check the newest email from us.")
+	// ErrNoCode (Invalid, field "code") is a text that is not six digits.
+	ErrNoCode = apperr.Field("code", "The code has six digits. Type it as it stands in the newest email from us.")
 	// ErrWrongPassword (Invalid, field "password") is the wrong password of a known sign-up.
 	ErrWrongPassword = apperr.Field("password", "That is not the password you chose. Try again.")
 	// ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.

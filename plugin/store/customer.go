@@ -204,10 +204,10 @@ func (s *Store) updateCustomers(ctx context.Context, tx *sqlx.Tx, biller string,
 			return fmt.Errorf("delete terms: %w", err)
 		}
 		old := before[c.ID]
-		if old.EmailNorm == c.EmailNorm && old.Archived == c.Archived {
+		if old.Email == c.Email && old.EmailNorm == c.EmailNorm && old.Archived == c.Archived {
 			continue
 		}
-		if err := s.contactChanged(ctx, tx, biller, old, c, now); err != nil {
+		if err := contactChanged(ctx, tx, biller, old, c, now); err != nil {
 			return err
 		}
 	}
@@ -336,9 +336,12 @@ func sortKey(text string) string {
 	return key
 }
 
-// contactChanged revokes what was sent to an address that is no longer the
+// contactChanged tells of a new address, and revokes what was sent to an address that is no longer the
 // customer's, or to a customer that was archived.
-func (s *Store) contactChanged(ctx context.Context, tx *sqlx.Tx, biller string, old customerRow, c portal.Customer, now time.Time) error {
+func contactChanged(ctx context.Context, tx *sqlx.Tx, biller string, old customerRow, c portal.Customer, now time.Time) error {
+	if err := tellEmail(ctx, tx, biller, old, c, now); err != nil {
+		return err
+	}
 	why := ""
 	switch {
 	case c.Archived && !old.Archived:
@@ -352,6 +355,21 @@ func (s *Store) contactChanged(ctx context.Context, tx *sqlx.Tx, biller string, 
 		}
 	}
 	return refreshStatus(ctx, tx, biller, c.ID, now)
+}
+
+// tellEmail keeps a change of the address in the history, but for its spelling.
+func tellEmail(ctx context.Context, tx *sqlx.Tx, biller string, old customerRow, c portal.Customer, now time.Time) error {
+	if old.EmailNorm == c.EmailNorm && (c.EmailNorm != "" || old.Email == c.Email) {
+		return nil
+	}
+	address := func(email string) string {
+		if email == "" {
+			return "no address"
+		}
+		return email
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryEmail, Detail: "From " + address(old.Email) + " to " + address(c.Email) + "."}
+	return addHistory(ctx, tx, biller, c.ID, entry)
 }
 
 func revokeOpen(ctx context.Context, tx *sqlx.Tx, biller, customerID, why string, now time.Time) error {

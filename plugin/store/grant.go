@@ -97,34 +97,34 @@ func (s *Store) Offers(ctx context.Context, biller, userID string, now time.Time
 }
 
 // AddOffer implements portal.GrantStore.
-func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) error {
+func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) (customerID string, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer tx.Rollback()
 	if err := s.lockInvited(ctx, tx, biller, invitationID); apperr.Is(err, apperr.NotFound) {
-		return portal.ErrOfferGone
+		return "", portal.ErrOfferGone
 	} else if err != nil {
-		return err
+		return "", err
 	}
 	var offer offerRow
 	found, err := get(ctx, tx, &offer, selectOffers+` AND i.id = $4`, biller, userID, us(now), invitationID)
 	if err != nil {
-		return fmt.Errorf("find offer: %w", err)
+		return "", fmt.Errorf("find offer: %w", err)
 	}
 	if !found {
-		return portal.ErrOfferGone
+		return "", portal.ErrOfferGone
 	}
 	inv, err := findInvitation(ctx, tx, biller, invitationID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationAccept); err != nil {
-		return err
+		return "", err
 	}
 	if err := voidSignUps(ctx, tx, biller, inv.ID); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at)
@@ -132,11 +132,11 @@ func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID strin
 		ON CONFLICT (biller_id, user_id, customer_id) DO UPDATE SET
 			state = excluded.state,
 			created_at = excluded.created_at`, biller, userID, inv.CustomerID, us(now)); err != nil {
-		return fmt.Errorf("insert grant: %w", err)
+		return "", fmt.Errorf("insert grant: %w", err)
 	}
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}
 	if err := tellCustomers(ctx, tx, biller, []string{inv.CustomerID}, entry); err != nil {
-		return err
+		return "", err
 	}
-	return tx.Commit()
+	return inv.CustomerID, tx.Commit()
 }

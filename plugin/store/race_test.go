@@ -134,7 +134,10 @@ func TestRaceAdd(t *testing.T) {
 		w.invited(t, "c2")
 		offers, err := w.Offers(ctx, c, session)
 		must(t, err)
-		counts := race(func(int) error { return w.Add(ctx, c, session, offers[0].InvitationID) })
+		counts := race(func(int) error {
+			_, err := w.Add(ctx, c, session, offers[0].InvitationID)
+			return err
+		})
 		wantOneWinner(t, counts, portal.ErrOfferGone)
 		w.wantPeople(t, "c2", 1)
 	})

@@ -72,7 +72,10 @@ func TestExistingAccountIsOffered(t *testing.T) {
 		if len(offers) != 1 || offers[0].CustomerName != "Lake House" {
 			t.Fatalf("offers = %+v", offers)
 		}
-		must(t, w.Add(ctx, c, session, offers[0].InvitationID))
+		added, err := w.Add(ctx, c, session, offers[0].InvitationID)
+		if err != nil || added != "c2" {
+			t.Fatalf("Add = %q, %v", added, err)
+		}
 		view, err := w.Session(ctx, c, session)
 		must(t, err)
 		if len(view.Grants) != 2 || view.Grants[1].CustomerID != "c2" {
@@ -80,7 +83,7 @@ func TestExistingAccountIsOffered(t *testing.T) {
 		}
 		w.wantStatus(t, "c2", portal.StatusRegistered)
 		w.wantLink(t, token(m), portal.LinkRegistered)
-		if err := w.Add(ctx, c, session, offers[0].InvitationID); !errors.Is(err, portal.ErrOfferGone) {
+		if _, err := w.Add(ctx, c, session, offers[0].InvitationID); !errors.Is(err, portal.ErrOfferGone) {
 			t.Errorf("Add twice = %v", err)
 		}
 		w.wantOther(t)
@@ -104,7 +107,7 @@ func TestSignedInAsOther(t *testing.T) {
 		must(t, err)
 		foreign, err := w.Service.Customer(t.Context(), w.other, "c1")
 		must(t, err)
-		if err := w.Add(t.Context(), public(w.caller), session, foreign.Invitation.ID); !errors.Is(err, portal.ErrOfferGone) {
+		if _, err := w.Add(t.Context(), public(w.caller), session, foreign.Invitation.ID); !errors.Is(err, portal.ErrOfferGone) {
 			t.Errorf("Add of the other biller's offer = %v", err)
 		}
 	})

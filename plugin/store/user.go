@@ -74,11 +74,12 @@ func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newH
 
 func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
 	var rows []struct {
-		UserID string `db:"user_id"`
-		Email  string `db:"email"`
-		State  string `db:"state"`
-		Grant  string `db:"grant_state"`
-		Since  when   `db:"since"`
+		UserID  string `db:"user_id"`
+		Email   string `db:"email"`
+		State   string `db:"state"`
+		Grant   string `db:"grant_state"`
+		Since   when   `db:"since"`
+		Differs bool   `db:"differs"`
 	}
 	err := selectAll(ctx, q, &rows, `
 		SELECT
@@ -86,9 +87,11 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			u.email,
 			u.state,
 			g.state AS grant_state,
-			g.created_at AS since
+			g.created_at AS since,
+			u.email_norm <> c.email_norm AS differs
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
+		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
 		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state <> 'removed'
 		ORDER BY u.email_norm`, biller, customerID)
 	if err != nil {
@@ -97,11 +100,12 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 	out := make([]portal.Person, len(rows))
 	for i, r := range rows {
 		out[i] = portal.Person{
-			UserID: r.UserID,
-			Email:  r.Email,
-			State:  portal.UserState(r.State),
-			Grant:  portal.GrantState(r.Grant),
-			Since:  r.Since.Time,
+			UserID:  r.UserID,
+			Email:   r.Email,
+			State:   portal.UserState(r.State),
+			Grant:   portal.GrantState(r.Grant),
+			Since:   r.Since.Time,
+			Differs: r.Differs,
 		}
 	}
 	return out, nil

@@ -65,7 +65,7 @@ func historyMark(k portal.HistoryKind) (icon, tone string) {
 		return "halfdisc", "info"
 	case portal.HistoryChosen:
 		return "people", "info"
-	case portal.HistoryConfirmed:
+	case portal.HistoryConfirmed, portal.HistoryEmail:
 		return "mail", "info"
 	case portal.HistoryAccepted, portal.HistoryAdded:
 		return "check", "good"

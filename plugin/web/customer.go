@@ -37,7 +37,9 @@ type notice struct {
 
 type historyLine struct{ Icon, Tone, Title, At, Detail string }
 
-type personLine struct{ Email, Since string }
+// personLine is a portal user; Differs is set where the address to sign in with
+// is not the one in the profile.
+type personLine struct{ Email, Since, Differs string }
 
 // customerTab is the slot in the platform's own page.
 func (s *Web) customerTab(v *visit) error {
@@ -83,7 +85,11 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		}
 	}
 	for _, person := range view.People {
-		p.People = append(p.People, personLine{person.Email, v.T("customer.people.since", "Date", v.Date(person.Since))})
+		line := personLine{Email: v.T("report.signin", "Email", person.Email), Since: v.T("customer.people.since", "Date", v.Date(person.Since))}
+		if person.Differs {
+			line.Differs = v.T("customer.people.differs")
+		}
+		p.People = append(p.People, line)
 	}
 	return p, nil
 }
@@ -106,6 +112,9 @@ func (v *visit) history(entries []portal.HistoryEntry) []historyLine {
 
 // stuck explains why somebody is not registered and what helps; nil if nothing does.
 func (v *visit) stuck(view portal.CustomerView, now time.Time) *notice {
+	if view.Customer.Archived {
+		return nil
+	}
 	switch view.Status {
 	case portal.StatusRegistered, portal.StatusNotInvited:
 		return nil
@@ -135,9 +144,9 @@ const patience = 10 * time.Minute
 // customerNotice says how the last action went, after its redirect.
 func (v *visit) customerNotice(view portal.CustomerView) *notice {
 	q := v.r.URL.Query()
-	if q.Get("notice") == "sent" {
+	if q.Get("notice") == "sent" && view.Invitation != nil && v.justNow(view.Invitation.QueuedAt) {
 		key := "customer.notice.sent"
-		if view.Invitation != nil && view.Invitation.Generation > 1 {
+		if view.Invitation.Generation > 1 {
 			key = "customer.notice.resent"
 		}
 		return &notice{Tone: "good", Icon: "check", Text: v.T(key, "Email", view.Customer.Email)}

@@ -28,7 +28,9 @@ type portalPage struct {
 // homePage lists what one customer owes.
 type homePage struct {
 	portalPage
-	Offers         []portal.Offer
+	Offers []portal.Offer
+	// Added is a notice after **Add**.
+	Added          string
 	Total, Summary string
 	Groups         []dueGroup
 	Chart          *dueChart
@@ -68,6 +70,7 @@ func (s *Web) home(v *visit) error {
 		return err
 	}
 	p := homePage{portalPage: v.portalPage(v.T("home.title"), "page"), Offers: offers}
+	p.Added = v.added(p.Profile)
 	if p.Profile.CustomerID == "" && len(offers) == 0 {
 		return v.message(http.StatusForbidden, messagePage{
 			Icon: "lock", Heading: v.T("message.noaccess.title"), Lead: v.ask("message.noaccess"),
@@ -123,8 +126,31 @@ func (s *Web) switchProfile(v *visit) error {
 
 // addOffer is **Add**: it makes the grant.
 func (s *Web) addOffer(v *visit) error {
-	if err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PathValue("id")); err != nil {
+	customerID, err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PathValue("id"))
+	if err != nil {
 		return err
 	}
-	return v.redirect("/")
+	return v.redirect("/?added=" + url.QueryEscape(customerID))
+}
+
+// fresh is how long what somebody did is told of on the page that follows.
+const fresh = 2 * time.Minute
+
+// justNow reports whether something happened so recently that the page after it
+// may say so: an address alone makes no notice.
+func (v *visit) justNow(at time.Time) bool {
+	ago := v.web.now().Sub(at)
+	return ago >= 0 && ago < fresh
+}
+
+// added says which customer was added, after the redirect.
+func (v *visit) added(shown portal.Grant) string {
+	grant, err := v.session.Customer(web.QueryValue(v.r, "added"))
+	switch {
+	case err != nil || !v.justNow(grant.CreatedAt):
+		return ""
+	case grant.CustomerID == shown.CustomerID:
+		return v.T("offer.added", "Customer", grant.Name)
+	}
+	return v.T("offer.added.switch", "Customer", grant.Name)
 }

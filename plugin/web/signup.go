@@ -106,10 +106,20 @@ func (p profilePage) About(profile portal.Profile) string {
 
 // Wrong says whom to tell that a profile is not theirs.
 func (p profilePage) Wrong() template.HTML {
-	if p.Biller.Email == "" {
-		return p.Rich("profile.wrong.none", "Biller", p.Name())
+	many := len(p.Profiles) > 1
+	switch {
+	case p.Biller.Email == "" && many:
+		return p.Rich("profile.wrong.many.none", "Biller", p.Name())
+	case p.Biller.Email == "":
+		return p.Rich("profile.wrong.one.none", "Biller", p.Name())
+	case many:
+		return p.Rich("profile.wrong.many.email", "Link", p.tell())
 	}
-	return p.Rich("profile.wrong.email", "Link", p.Mailto(p.Biller.Email, p.T("profile.wrong.tell", "Biller", p.Name())))
+	return p.Rich("profile.wrong.one.email", "Link", p.tell())
+}
+
+func (p profilePage) tell() template.HTML {
+	return p.Mailto(p.Biller.Email, p.T("profile.wrong.tell", "Biller", p.Name()))
 }
 
 func (s *Web) profileForm(v *visit) error {

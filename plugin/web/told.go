@@ -30,6 +30,7 @@ func sentences() []sentence {
 		{password.ErrWeak, "password", "error.password.weak"},
 		{portal.ErrWrongPassword, "password", "error.password.wrong"},
 		{portal.ErrWrongCode, "code", "error.code.wrong"},
+		{portal.ErrNoCode, "code", "error.code.digits"},
 		{portal.ErrCodeDead, "", "error.code.dead"},
 		{portal.ErrCodesUsedUp, "", "error.code.usedup"},
 		{portal.ErrNoProfile, "profile", "error.profile"},
