@@ -5,6 +5,9 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/email"
 )
 
+// NotSaved stands above a form in which something is wrong.
+const NotSaved = "Nothing was saved yet. Please correct the marked fields."
+
 // CustomerForm is what people may change about a customer. Version is the one
 // they saw; 0 for a new customer.
 type CustomerForm struct {
@@ -52,7 +55,7 @@ func (f CustomerForm) Check() (CustomerForm, error) {
 			wrong.add("email", "Enter an address like name@example.com, or leave this empty.")
 		}
 	}
-	return f, wrong.err("Nothing was saved yet. Please correct the marked fields.")
+	return f, wrong.err(NotSaved)
 }
 
 // Fill writes the form into a customer; Check it first.
@@ -69,8 +72,9 @@ type CustomerFilter struct {
 	Search string
 	// Archived lists the archived customers in place of the others.
 	Archived bool
-	// After continues a page; CustomerList.Next of the page before.
-	After string
+	// After continues a page; CustomerList.Next of the page before. Before leads
+	// back; CustomerList.Prev of the page after. At most one is set.
+	After, Before string
 	// Limit is the length of a page, 1 to 200.
 	Limit int
 }
@@ -78,6 +82,9 @@ type CustomerFilter struct {
 // CustomerList is a page of the list, ordered by display name.
 type CustomerList struct {
 	Customers []sdk.Customer
-	// Next is empty on the last page.
-	Next string
+	// First is the place of the first customer of the page in the whole list,
+	// from 1; Total is the length of the whole list.
+	First, Total int
+	// Prev is empty on the first page, Next on the last.
+	Prev, Next string
 }

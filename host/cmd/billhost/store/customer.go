@@ -73,38 +73,6 @@ func (s *Store) ListCustomers(ctx context.Context, biller string, q sdk.Customer
 	return page, nil
 }
 
-// FindCustomers returns a page of the list, ordered by display name. Invalid for
-// a cursor that is none.
-func (s *Store) FindCustomers(ctx context.Context, biller string, f books.CustomerFilter) (books.CustomerList, error) {
-	limit, err := limited(f.Limit, 50, 200)
-	if err != nil {
-		return books.CustomerList{}, err
-	}
-	after := []string{"", ""}
-	if f.After != "" {
-		if after, err = uncursor(f.After, 2); err != nil {
-			return books.CustomerList{}, err
-		}
-	}
-	where, args := searchSQL(f.Search, 6)
-	var rows []customerRow
-	err = s.db.R.SelectContext(ctx, &rows, selectCustomer+`
-			AND c.archived = $2
-			AND (c.sort_key, c.id) > ($3, $4)`+where+`
-		ORDER BY c.sort_key, c.id
-		LIMIT $5`, append([]any{biller, f.Archived, after[0], after[1], limit + 1}, args...)...)
-	if err != nil {
-		return books.CustomerList{}, fmt.Errorf("find customers: %w", err)
-	}
-	list := books.CustomerList{}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		list.Next = cursor(rows[limit-1].SortKey, rows[limit-1].ID)
-	}
-	list.Customers = customers(rows)
-	return list, nil
-}
-
 // SubCustomers returns at most 200 customers whose parent this one is.
 func (s *Store) SubCustomers(ctx context.Context, biller, parent string) ([]sdk.Customer, error) {
 	var rows []customerRow
@@ -139,7 +107,8 @@ func (s *Store) FindByLabel(ctx context.Context, biller, label string) (sdk.Cust
 }
 
 // CreateCustomer keeps a new customer and its event. Errors: Invalid and
-// Conflict with the fields of books.CustomerForm and "parent".
+// Conflict with everything that is wrong, by the fields of books.CustomerForm
+// and "parent".
 func (s *Store) CreateCustomer(ctx context.Context, biller string, form books.CustomerForm) (sdk.Customer, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -155,19 +124,15 @@ func (s *Store) CreateCustomer(ctx context.Context, biller string, form books.Cu
 }
 
 func (s *Store) create(ctx context.Context, tx *sqlx.Tx, biller string, form books.CustomerForm) (sdk.Customer, error) {
-	form, err := form.Check()
-	if err != nil {
-		return sdk.Customer{}, err
-	}
 	currency, err := billerCurrency(ctx, tx, biller)
 	if err != nil {
 		return sdk.Customer{}, err
 	}
-	c := form.Fill(sdk.Customer{Version: 1, OpenBalance: sdk.Money{Currency: currency}})
-	if c.ID, err = newID(); err != nil {
+	c, err := s.checked(ctx, tx, biller, sdk.Customer{Version: 1, OpenBalance: sdk.Money{Currency: currency}}, form)
+	if err != nil {
 		return sdk.Customer{}, err
 	}
-	if err := s.checkParent(ctx, tx, biller, c); err != nil {
+	if c.ID, err = newID(); err != nil {
 		return sdk.Customer{}, err
 	}
 	return c, s.insertCustomer(ctx, tx, biller, c, s.now())
@@ -177,10 +142,6 @@ func (s *Store) create(ctx context.Context, tx *sqlx.Tx, biller string, form boo
 // changed. Errors: NotFound; Conflict if the customer is no longer the version
 // of the form; Invalid and Conflict with fields as for CreateCustomer.
 func (s *Store) UpdateCustomer(ctx context.Context, biller, id string, form books.CustomerForm) (sdk.Customer, error) {
-	form, err := form.Check()
-	if err != nil {
-		return sdk.Customer{}, err
-	}
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return sdk.Customer{}, err
@@ -194,12 +155,12 @@ func (s *Store) UpdateCustomer(ctx context.Context, biller, id string, form book
 	if form.Version != c.Version {
 		return sdk.Customer{}, apperr.Errorf(apperr.Conflict, "Somebody else has changed this customer in the meantime. Look at it again before you change it.")
 	}
-	if form == books.FormOf(c) {
-		return c, nil
-	}
-	changed := form.Fill(c)
-	if err := s.checkParent(ctx, tx, biller, changed); err != nil {
+	changed, err := s.checked(ctx, tx, biller, c, form)
+	if err != nil {
 		return sdk.Customer{}, err
+	}
+	if changed == c {
+		return c, nil
 	}
 	if err := s.updateCustomer(ctx, tx, biller, changed, sdk.CustomerUpdated, s.now()); err != nil {
 		return sdk.Customer{}, err
@@ -233,42 +194,6 @@ func (s *Store) ArchiveCustomer(ctx context.Context, biller, id string, archived
 		return err
 	}
 	return tx.Commit()
-}
-
-// checkParent keeps families two levels deep: a parent has no parent, and a
-// customer with sub-customers gets none.
-func (s *Store) checkParent(ctx context.Context, tx *sqlx.Tx, biller string, c sdk.Customer) error {
-	if c.ParentID == "" {
-		return nil
-	}
-	if c.ParentID == c.ID {
-		return apperr.Field("parent", "A customer cannot be its own parent.")
-	}
-	parent, err := s.getCustomer(ctx, tx, biller, c.ParentID)
-	if apperr.Is(err, apperr.NotFound) {
-		return apperr.Field("parent", noCustomer)
-	}
-	if err != nil {
-		return err
-	}
-	if parent.ParentID != "" {
-		return apperr.Field("parent", "This customer is a sub-customer itself; choose its parent.")
-	}
-	var has bool
-	err = tx.GetContext(ctx, &has, `
-		SELECT EXISTS (
-			SELECT 1
-			FROM customers
-			WHERE biller_id = $1
-				AND parent_id = $2
-		)`, biller, c.ID)
-	if err != nil {
-		return fmt.Errorf("look for sub-customers: %w", err)
-	}
-	if has {
-		return apperr.Field("parent", "This customer has sub-customers, so it cannot be one.")
-	}
-	return nil
 }
 
 func billerCurrency(ctx context.Context, tx *sqlx.Tx, biller string) (string, error) {

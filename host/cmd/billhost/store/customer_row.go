@@ -167,12 +167,16 @@ func (s *Store) updateCustomer(ctx context.Context, tx *sqlx.Tx, biller string, 
 	return s.emit(ctx, tx, biller, kind, c.ID)
 }
 
+func numberTaken() error {
+	const message = "Another customer has this account number."
+	return &apperr.Error{Code: apperr.Conflict, Message: message, Fields: map[string]string{"number": message}}
+}
+
 // customerErr says which of the rules that the database keeps was broken.
 func customerErr(what string, err error) error {
 	switch {
 	case sqldb.IsUnique(err):
-		return &apperr.Error{Code: apperr.Conflict, Message: "Another customer has this account number.",
-			Fields: map[string]string{"number": "Another customer has this account number."}}
+		return numberTaken()
 	case sqldb.IsForeignKey(err):
 		return apperr.Field("parent", "There is no such customer.")
 	}

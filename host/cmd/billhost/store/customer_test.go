@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -122,6 +124,22 @@ func TestCustomerRefusals(t *testing.T) {
 		up.ParentID = foreign.ID
 		_, err := w.UpdateCustomer(t.Context(), w.a.ID, parent.ID, up)
 		wantCode(t, "parent of a parent", err, apperr.Invalid)
+		up.ParentID = child.ID
+		_, err = w.UpdateCustomer(t.Context(), w.a.ID, parent.ID, up)
+		if got := apperr.FieldsOf(err)["parent"]; got != "7 Child is a sub-customer of Parent, so it cannot be its parent." {
+			t.Errorf("cycle: %q, %v", got, err)
+		}
+		up.Number, up.Email = "7", "a@@b"
+		want := []string{"email", "number", "parent"}
+		_, err = w.UpdateCustomer(t.Context(), w.a.ID, parent.ID, up)
+		for what, err := range map[string]error{"update": err, "check": w.CheckCustomer(t.Context(), w.a.ID, parent.ID, up)} {
+			wantCode(t, what, err, apperr.Invalid)
+			if diff := cmp.Diff(want, slices.Sorted(maps.Keys(apperr.FieldsOf(err)))); diff != "" {
+				t.Errorf("%s: fields (-want +got):\n%s", what, diff)
+			}
+		}
+		wantCode(t, "another biller's", w.CheckCustomer(t.Context(), w.b.ID, parent.ID, up), apperr.NotFound)
+		wantCode(t, "own number", w.CheckCustomer(t.Context(), w.a.ID, child.ID, books.FormOf(child)), "")
 		subs, err := w.SubCustomers(t.Context(), w.a.ID, parent.ID)
 		if err != nil || len(subs) != 1 || subs[0].ID != child.ID {
 			t.Errorf("sub-customers %v, %v", subs, err)
@@ -197,12 +215,52 @@ func TestFindCustomers(t *testing.T) {
 				break
 			}
 		}
+		var back []string
+		last, err := w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{Limit: 10, After: afterTwo(t, w)})
+		if err != nil || last.First != 21 || last.Total != 27 || last.Next != "" {
+			t.Errorf("last page: %d of %d, next %q, %v", last.First, last.Total, last.Next, err)
+		}
+		for prev := last.Prev; prev != ""; {
+			list, err := w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{Limit: 10, Before: prev})
+			if err != nil || len(list.Customers) != 10 || list.Next == "" || list.Total != 27 {
+				t.Fatalf("back: %d customers, next %q, %v", len(list.Customers), list.Next, err)
+			}
+			var names []string
+			for _, c := range list.Customers {
+				names = append(names, c.DisplayName)
+			}
+			back = append(names, back...)
+			prev = list.Prev
+		}
+		if diff := cmp.Diff(seen[:20], back); diff != "" {
+			t.Errorf("back (-forth +back):\n%s", diff)
+		}
+		short, err := w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{Limit: 15, Before: last.Prev, Search: "plain"})
+		if err != nil || len(short.Customers) != 15 || short.Total != 25 {
+			t.Errorf("back with a search: %d of %d, %v", len(short.Customers), short.Total, err)
+		}
 		if len(seen) != 27 || seen[0] != "José Müller" || seen[26] != "Rivera Family" {
 			t.Errorf("paged through %v", seen)
 		}
-		_, err := w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{After: "garbage"})
+		_, err = w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{After: "garbage"})
 		wantCode(t, "garbage cursor", err, apperr.Invalid)
+		_, err = w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{Before: "garbage"})
+		wantCode(t, "garbage cursor back", err, apperr.Invalid)
 	})
+}
+
+// afterTwo is the cursor of the third page of ten.
+func afterTwo(tb testing.TB, w *world) string {
+	tb.Helper()
+	f := books.CustomerFilter{Limit: 10}
+	for range 2 {
+		list, err := w.FindCustomers(tb.Context(), w.a.ID, f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		f.After = list.Next
+	}
+	return f.After
 }
 
 func TestListCustomersPagesById(t *testing.T) {

@@ -23,11 +23,14 @@ type customersPage struct {
 	Search    string
 	Archived  bool
 	Customers []sdk.Customer
-	// Next is the address of the page after this one, More tells that there is
-	// one before.
-	Next string
-	More bool
+	// First and Total tell where the page stands in the whole list.
+	First, Total int
+	// Prev and Next are the addresses of the pages around this one.
+	Prev, Next string
 }
+
+// Last is the place of the last customer of the page.
+func (p customersPage) Last() int { return p.First + len(p.Customers) - 1 }
 
 // customerList is the list with its search.
 func (s *Server) customerList(w http.ResponseWriter, r *http.Request, staff books.Staff) error {
@@ -35,6 +38,7 @@ func (s *Server) customerList(w http.ResponseWriter, r *http.Request, staff book
 		Search:   sdkweb.QueryValue(r, "q"),
 		Archived: sdkweb.QueryValue(r, "show") == "archived",
 		After:    sdkweb.QueryValue(r, "after"),
+		Before:   sdkweb.QueryValue(r, "before"),
 		Limit:    listRows,
 	}
 	list, err := s.Store.FindCustomers(r.Context(), staff.BillerID, filter)
@@ -45,16 +49,22 @@ func (s *Server) customerList(w http.ResponseWriter, r *http.Request, staff book
 	if err != nil {
 		return err
 	}
-	p := customersPage{frame: f, Search: filter.Search, Archived: filter.Archived, Customers: list.Customers, More: filter.After != ""}
+	p := customersPage{frame: f, Search: filter.Search, Archived: filter.Archived, Customers: list.Customers, First: list.First, Total: list.Total}
+	if list.Prev != "" {
+		p.Prev = "?" + otherPage(r.URL.Query(), "before", list.Prev)
+	}
 	if list.Next != "" {
-		p.Next = "?" + nextPage(r.URL.Query(), list.Next)
+		p.Next = "?" + otherPage(r.URL.Query(), "after", list.Next)
 	}
 	return s.pages.customers.Render(w, r, http.StatusOK, p)
 }
 
-// nextPage is the query of the same list, one page on.
-func nextPage(query url.Values, after string) string {
-	query.Set("after", after)
+// otherPage is the query of the same list, one page on ("after") or back
+// ("before").
+func otherPage(query url.Values, way, cursor string) string {
+	query.Del("after")
+	query.Del("before")
+	query.Set(way, cursor)
 	return query.Encode()
 }
 
@@ -77,6 +87,9 @@ type customerPage struct {
 	Body     template.HTML
 	Saved    bool
 }
+
+// HasAddress tells whether anything of the postal address is known.
+func (p customerPage) HasAddress() bool { return p.Customer.Address != sdk.Address{} }
 
 // customerSamples reach the branches of the template.
 func customerSamples() []customerPage {
@@ -111,7 +124,7 @@ func (s *Server) customer(w http.ResponseWriter, r *http.Request, staff books.St
 	case p.Tab == "":
 		err = s.customerFamily(r, staff, &p)
 	default:
-		err = apperr.Errorf(apperr.NotFound, "There is no such page.")
+		err = apperr.Errorf(apperr.NotFound, noPage)
 	}
 	if err != nil {
 		return err
@@ -153,7 +166,7 @@ func (s *Server) customerInvoices(r *http.Request, staff books.Staff, p *custome
 	}
 	p.Invoices = page.Invoices
 	if page.Next != "" {
-		p.Next = "?" + nextPage(r.URL.Query(), page.Next)
+		p.Next = "?" + otherPage(r.URL.Query(), "after", page.Next)
 	}
 	return nil
 }

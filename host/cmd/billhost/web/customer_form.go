@@ -24,18 +24,18 @@ func (customerFormPage) Inputs() [][]input {
 		{
 			{"name", "Name", "The person or business billed", "text", "name"},
 			{"display_name", "Display name", "As lists show it; the name if left empty", "text", ""},
-			{"company", "Company", "", "text", "organization"},
+			{"company", "Company", "If a business is billed", "text", "organization"},
 			{"number", "Account number", "As your customers know it", "text", "off"},
 			{"type", "Type", "Your own word, for example Residential", "text", "off"},
 		},
 		{
 			{"email", "Email", "Where invitations and invoices go", "email", "off"},
 			{"phone", "Phone", "With area code", "tel", "off"},
-			{"street", "Street", "", "text", "off"},
-			{"city", "City", "", "text", "off"},
-			{"state", "State", "", "text", "off"},
-			{"zip", "Zip", "", "text", "off"},
-			{"country", "Country", "", "text", "off"},
+			{"street", "Street", "With the house number", "text", "off"},
+			{"city", "City", "Town or city", "text", "off"},
+			{"state", "State", "As on an envelope: FL", "text", "off"},
+			{"zip", "Zip", "Postal code", "text", "off"},
+			{"country", "Country", "Only if it is abroad", "text", "off"},
 		},
 	}
 }
@@ -53,7 +53,7 @@ func (s *Server) customerCreate(w http.ResponseWriter, r *http.Request, staff bo
 	if err != nil {
 		return err
 	}
-	f, err := s.readForm(r, staff, form)
+	f, err := s.readForm(r, staff, "", form)
 	var c sdk.Customer
 	if err == nil {
 		c, err = s.Store.CreateCustomer(r.Context(), staff.BillerID, f)
@@ -96,15 +96,16 @@ func (s *Server) customerUpdate(w http.ResponseWriter, r *http.Request, staff bo
 	if err != nil {
 		return err
 	}
-	f, err := s.readForm(r, staff, form)
+	f, err := s.readForm(r, staff, c.ID, form)
 	if err == nil {
 		_, err = s.Store.UpdateCustomer(r.Context(), staff.BillerID, c.ID, f)
 	}
 	return s.formDone(w, r, staff, customerFormPage{ID: c.ID, Name: c.DisplayName, Form: form}, c.ID, err)
 }
 
-// readForm takes what was typed; the parent is typed as number or name.
-func (s *Server) readForm(r *http.Request, staff books.Staff, form *sdkweb.Form) (books.CustomerForm, error) {
+// readForm takes what was typed; the parent is typed as number or name. If no
+// parent is found, the form is marked with everything else that is wrong too.
+func (s *Server) readForm(r *http.Request, staff books.Staff, id string, form *sdkweb.Form) (books.CustomerForm, error) {
 	version, err := strconv.ParseInt(form.Value("version"), 10, 64)
 	if err != nil {
 		version = 0 // no version is the current one: the store says that it changed
@@ -124,6 +125,9 @@ func (s *Server) readForm(r *http.Request, staff books.Staff, form *sdkweb.Form)
 	}
 	parent, err := s.Store.FindByLabel(r.Context(), staff.BillerID, label)
 	if apperr.Is(err, apperr.NotFound) || apperr.Is(err, apperr.Conflict) {
+		if other := s.Store.CheckCustomer(r.Context(), staff.BillerID, id, f); other != nil && !form.Fail(other) {
+			return f, other
+		}
 		return f, apperr.Field("parent", apperr.MessageOf(err))
 	}
 	f.ParentID = parent.ID

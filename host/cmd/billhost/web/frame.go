@@ -88,7 +88,7 @@ func newPages(files fs.FS) (pages, error) {
 		parse(&p.problem, inside, "problem.html"),
 		parse(&p.overview, inside, "overview.html", overviewPage{}, overviewPage{Overdue: []overdue{{}}}),
 		parse(&p.account, inside, "account.html"),
-		parse(&p.customers, inside, "customers.html", customersPage{}, customersPage{Customers: []sdk.Customer{{ParentID: "x", Email: "x"}}, Next: "x", More: true}),
+		parse(&p.customers, inside, "customers.html", customersPage{}, customersPage{Customers: []sdk.Customer{{ParentID: "x", Email: "x"}}, Prev: "x", Next: "x"}),
 		parse(&p.customer, inside, "customer.html", customerSamples()...),
 		parse(&p.customerForm, inside, "customer_form.html", customerFormPage{Form: &sdkweb.Form{}}, customerFormPage{Form: &sdkweb.Form{Message: "x"}, ID: "x"}),
 		parse(&p.invoice, inside, "invoice.html", invoicePage{}, invoicePage{Invoice: sdk.Invoice{Lines: []sdk.InvoiceLine{{Detail: "x"}}, Memo: "x", Paid: sdk.Money{Minor: 1}}}),

@@ -16,6 +16,11 @@ type invoicePage struct {
 	Customer sdk.Customer
 }
 
+// Partly tells whether something, but not all, was paid.
+func (p invoicePage) Partly() bool {
+	return p.Invoice.Status == books.InvoiceOpen && p.Invoice.Paid.Minor > 0 && p.Invoice.Balance.Minor != 0
+}
+
 // status is how a page shows where an invoice stands.
 type status struct{ Word, Tone, Icon string }
 

@@ -66,7 +66,7 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 			return err
 		}
 		if t.edit && !staff.Role.CanEdit() {
-			return apperr.Errorf(apperr.PermissionDenied, "Your role may look at customers but not change them.")
+			return apperr.Errorf(apperr.PermissionDenied, "Your role may look at customers but not change them. Ask an owner.")
 		}
 		if id := r.PathValue("id"); id != "" && uuid.Validate(id) != nil {
 			return notFound(w, r, staff)
@@ -112,6 +112,8 @@ func (s *Server) setCookie(w http.ResponseWriter, session string) {
 	http.SetCookie(w, c)
 }
 
+const noPage = "The address may have a typing mistake, or what it showed is gone."
+
 func notFound(http.ResponseWriter, *http.Request, books.Staff) error {
-	return apperr.Errorf(apperr.NotFound, "There is no such page.")
+	return apperr.Errorf(apperr.NotFound, noPage)
 }

@@ -13,7 +13,8 @@ const overviewRows = 5
 
 type overdue struct {
 	sdk.Invoice
-	Days int
+	Customer sdk.Customer
+	Days     int
 }
 
 type overviewPage struct {
@@ -44,7 +45,11 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, staff books.St
 		Late:    sdk.Money{Minor: totals.Overdue, Currency: f.Biller.Currency},
 	}
 	for _, inv := range late {
-		p.Overdue = append(p.Overdue, overdue{inv, int(f.Today.Sub(inv.DueOn).Hours() / 24)})
+		c, err := s.Store.Customer(r.Context(), staff.BillerID, inv.CustomerID)
+		if err != nil {
+			return err
+		}
+		p.Overdue = append(p.Overdue, overdue{inv, c, int(f.Today.Sub(inv.DueOn).Hours() / 24)})
 	}
 	return s.pages.overview.Render(w, r, http.StatusOK, p)
 }

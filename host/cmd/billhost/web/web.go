@@ -144,12 +144,17 @@ func redirect(to string) sdkweb.HandlerFunc {
 	}
 }
 
+// healthz answers 200 as long as the process serves.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, err := w.Write([]byte("ok\n"))
 	return err
 }
 
+// readyz answers 200 while the database answers and every add-on that is
+// switched on runs; 503 otherwise. One broken add-on is enough for 503, though
+// the platform's own pages go on working: use it to wait for a start or a
+// rollout, and healthz to decide whether to restart the process.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()

@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
+	"html"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -9,9 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
+	"github.com/billing-addons/customer-portal/sdk"
 )
 
 func TestPages(t *testing.T) {
@@ -25,24 +30,26 @@ func TestPages(t *testing.T) {
 		status     int
 		has, not   string
 	}{
-		{"overview", "/admin/", owner, 200, "June weekly service", ""},
+		{"overview", "/admin/", owner, 200, `<a href="/admin/customers/` + s.mine.ID + `">Rivera &lt;Family&gt;</a>`, ""},
 		{"list", "/admin/customers", owner, 200, "Rivera &lt;Family&gt;", ""},
+		{"place in the list", "/admin/customers", owner, 200, "1–1 of 1", "Next"},
 		{"list for a viewer", "/admin/customers", viewer, 200, "Rivera", "New customer"},
 		{"search", "/admin/customers?q=elena%40riv", owner, 200, "NW-1", "No customer has"},
 		{"search without result", "/admin/customers?q=%3Cscript%3E", owner, 200, "No customer has", "<script>"},
 		{"archived", "/admin/customers?show=archived", owner, 200, "No customer is archived", ""},
 		{"bad page", "/admin/customers?after=x", owner, 422, "does not exist", ""},
 		{"customer", mine, owner, 200, "elena@rivera.example", ""},
+		{"customer without an address", mine, owner, 200, "<dt>Email</dt>", "<dt>Address</dt>"},
 		{"customer for a viewer", mine, viewer, 200, "elena@rivera.example", "Edit customer"},
 		{"invoices", mine + "?tab=invoices", owner, 200, "$237.50", ""},
 		{"unknown tab", mine + "?tab=nope", owner, 404, "This page is not here", ""},
 		{"edit", mine + "/edit", owner, 200, `value="Elena Rivera"`, ""},
-		{"edit by a viewer", mine + "/edit", viewer, 403, "Your role", ""},
+		{"edit by a viewer", mine + "/edit", viewer, 403, "Ask an owner", ""},
 		{"new by a viewer", "/admin/customers/new", viewer, 403, "Your role", ""},
 		{"foreign customer", "/admin/customers/" + s.theirs.ID, owner, 404, "no such customer", "elena@"},
 		{"foreign edit", "/admin/customers/" + s.theirs.ID + "/edit", owner, 404, "no such customer", "elena@"},
 		{"foreign invoice", "/admin/invoices/" + s.bill.ID, owner, 404, "no such invoice", "INV-1"},
-		{"garbage id", "/admin/customers/%00", owner, 404, "This page is not here", ""},
+		{"garbage id", "/admin/customers/%00", owner, 404, "typing mistake", "no such page"},
 		{"unknown staff page", "/admin/reports/none", owner, 404, "This page is not here", ""},
 		{"report", "/admin/reports/customers", owner, 200, "No reports yet", ""},
 		{"account", "/admin/account", viewer, 200, "viewer", ""},
@@ -202,6 +209,8 @@ func TestForms(t *testing.T) {
 		{"bad email", "/admin/customers/new", full("email", "a@@b"), owner, 422, []string{`id="email-error"`, `value="a@@b"`, `value="Acme"`}},
 		{"taken number", "/admin/customers/new", full("number", "NW-1"), owner, 409, []string{`id="number-error"`, `value="Acme"`}},
 		{"unknown parent", "/admin/customers/new", full("parent", "Nobody"), owner, 422, []string{`id="parent-error"`, `value="Nobody"`}},
+		{"everything at once", "/admin/customers/new", full("email", "a@@b", "number", "NW-1", "parent", "Nobody"), owner, 422,
+			[]string{`id="email-error"`, `id="number-error"`, `id="parent-error"`, "correct the marked fields"}},
 		{"by a viewer", "/admin/customers/new", full(), viewer, 403, nil},
 		{"stale", mine + "/edit", full("version", "9"), owner, 409, []string{"in the meantime", `value="Acme"`}},
 		{"foreign edit", theirs + "/edit", full(), owner, 404, nil},
@@ -246,5 +255,62 @@ func TestWritesFromOtherSitesAreRefused(t *testing.T) {
 	}
 	if c, err := s.store.Customer(t.Context(), s.biller.ID, s.mine.ID); err != nil || c.Archived {
 		t.Errorf("archived all the same: %v, %v", c, err)
+	}
+}
+
+func TestCustomerListLeadsBothWays(t *testing.T) {
+	t.Parallel()
+	s := mustSite(t)
+	for i := range 119 {
+		if _, err := s.store.CreateCustomer(t.Context(), s.biller.ID, books.CustomerForm{Name: fmt.Sprintf("Plain %03d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	owner := s.signedIn(t, books.Owner)
+	path := "/admin/customers"
+	for i, step := range []struct{ place, press string }{
+		{"1–50 of 120", "next"}, {"51–100 of 120", "next"}, {"101–120 of 120", "prev"}, {"51–100 of 120", "prev"}, {"1–50 of 120", ""},
+	} {
+		res, body := owner.get(path)
+		if res.StatusCode != 200 || !strings.Contains(body, step.place) {
+			t.Fatalf("page %d: no %q in\n%s", i, step.place, body)
+		}
+		for word, rel := range map[string]string{"Previous": "prev", "Next": "next"} {
+			end := rel == "prev" && strings.HasPrefix(step.place, "1–") || rel == "next" && strings.HasPrefix(step.place, "101–")
+			if strings.Contains(body, word) == end {
+				t.Errorf("page %d: %s", i, word)
+			}
+		}
+		if step.press != "" {
+			m := regexp.MustCompile(`href="([^"]*)" rel="` + step.press).FindStringSubmatch(body)
+			path = "/admin/customers" + html.UnescapeString(m[1])
+		}
+	}
+}
+
+func TestInvoiceReadsAsInThePortal(t *testing.T) {
+	t.Parallel()
+	s := mustSite(t)
+	usd := func(n int64) sdk.Money { return sdk.Money{Minor: n, Currency: "USD"} }
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	inv := books.Total(sdk.Invoice{Number: "INV-9", Title: "Repair", IssuedOn: day, DueOn: day, Tax: usd(700), Paid: usd(10000),
+		Lines: []sdk.InvoiceLine{{Description: "Pump", QuantityMilli: 1000, UnitPrice: usd(20000)}}})
+	entry := store.Entry{Name: "Paul", Invoices: []sdk.Invoice{inv}, Apply: func(books.CustomerForm) books.CustomerForm { return books.CustomerForm{Name: "Paul"} }}
+	if _, err := s.store.Load(t.Context(), s.biller.ID, []store.Entry{entry}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.store.FindByLabel(t.Context(), s.biller.ID, "Paul")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.store.ListInvoices(t.Context(), s.biller.ID, sdk.InvoiceQuery{CustomerID: c.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := s.signedIn(t, books.Viewer).get("/admin/invoices/" + list.Invoices[0].ID)
+	for _, want := range []string{"<dt>Tax</dt><dd>$7.00</dd>", "<dt>Paid</dt><dd>−$100.00</dd>", "<dt>Balance due</dt><dd>$107.00</dd>", "Partly paid"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
 	}
 }
