@@ -164,9 +164,12 @@ func Check(ctx context.Context, db *DB, sets ...Migrations) error {
 			return err
 		}
 		if len(missing) > 0 {
+			count := "1 migration is missing"
+			if len(missing) > 1 {
+				count = fmt.Sprintf("%d migrations are missing", len(missing))
+			}
 			return apperr.Errorf(apperr.Conflict,
-				"The database schema %q is out of date: %d migrations are missing. Run the migrate command first.",
-				set.Name, len(missing))
+				"The database schema %q is out of date: %s. Run the migrate command first.", set.Name, count)
 		}
 		if err := db.checkCompat(ctx, set); err != nil {
 			return err
