@@ -43,10 +43,27 @@ func trimLink(link string) string { return strings.TrimRight(link, ".,;:!?)'") }
 // segment is a piece of the text part: an address to follow if Href is set.
 type segment struct{ Text, Href string }
 
-// Segments cuts the text part at its links.
-func (m Mail) Segments() []segment {
+// Paragraphs cuts the text part at empty lines, each paragraph into lines and
+// each line at its links.
+func (m Mail) Paragraphs() [][][]segment {
+	var list [][][]segment
+	for paragraph := range strings.SplitSeq(m.Text, "\n\n") {
+		paragraph = strings.Trim(paragraph, "\n")
+		if paragraph == "" {
+			continue
+		}
+		var lines [][]segment
+		for line := range strings.SplitSeq(paragraph, "\n") {
+			lines = append(lines, segments(line))
+		}
+		list = append(list, lines)
+	}
+	return list
+}
+
+func segments(line string) []segment {
 	var list []segment
-	rest := m.Text
+	rest := line
 	for {
 		at := linkPattern.FindStringIndex(rest)
 		if at == nil {

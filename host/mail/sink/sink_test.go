@@ -127,10 +127,10 @@ func TestPages(t *testing.T) {
 		has    []string
 		policy string
 	}{
-		{"/dev/mail", 200, []string{`<a href="/dev/mail/1">Grüße 1</a>`, `href="/static/portal.css"`, "&lt;jo@example.com&gt;"}, "default-src 'none'; style-src 'self'"},
+		{"/dev/mail", 200, []string{`<a href="/dev/mail/1">Grüße 1</a>`, `href="/static/portal.css"`, "&lt;jo@example.com&gt;", time.Now().Format(" MST</time>")}, "default-src 'none'; style-src 'self'"},
 		{"/dev/mail/1", 200, []string{
 			`<a href="https://pay.example.com/p?a=1&amp;b=2">https://pay.example.com/p?a=1&amp;b=2</a>.`,
-			`(<a href="http://x.example/y">http://x.example/y</a>)`, "Hello &lt;b&gt;Jo&lt;/b&gt;",
+			`(<a href="http://x.example/y">http://x.example/y</a>)`, "<p>Hello &lt;b&gt;Jo&lt;/b&gt;</p>\n<p>Open ", ".<br>Or (",
 			`sandbox="allow-top-navigation-by-user-activation"`,
 		}, "frame-src 'self'"},
 		{"/dev/mail/1/html", 200, []string{`<head><base target="_top"></head>`}, "sandbox allow-top-navigation-by-user-activation; default-src 'none'"},
