@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
@@ -10,7 +11,43 @@ import (
 )
 
 type billerCommands struct {
-	Add billerAddCommand `cmd:"" help:"Add a biller."`
+	List billerListCommand `cmd:"" help:"List the billers."`
+	Add  billerAddCommand  `cmd:"" help:"Add a biller."`
+}
+
+type billerListCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// billerLine is one line of the list.
+type billerLine struct {
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+}
+
+func (cmd *billerListCommand) run(ctx context.Context, p *Program, c Config) error {
+	l, err := openBooks(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer l.close(p.logger(c))
+	billers, err := l.Billers(ctx)
+	if err != nil {
+		return err
+	}
+	out := []billerLine{}
+	for _, b := range billers {
+		out = append(out, billerLine{b.Slug, b.Name})
+	}
+	if cmd.JSON {
+		return json.NewEncoder(p.Stdout).Encode(out)
+	}
+	for _, b := range out {
+		if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\n", b.Slug, b.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type billerAddCommand struct {
@@ -49,7 +86,7 @@ func (cmd *billerAddCommand) run(ctx context.Context, p *Program, c Config) erro
 }
 
 type staffCommands struct {
-	Add staffAddCommand `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link."`
+	Add staffAddCommand `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link and give them the role."`
 }
 
 type staffAddCommand struct {
@@ -75,10 +112,7 @@ func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error
 	}
 	person, err := l.AddStaff(ctx, books.Staff{BillerID: biller.ID, Email: cmd.Email, Name: name, Role: books.Role(cmd.Role)})
 	if apperr.Is(err, apperr.Conflict) {
-		person, err = l.StaffByEmail(ctx, biller.ID, cmd.Email)
-		if err == nil && string(person.Role) != cmd.Role {
-			return fmt.Errorf("%s is on the staff already, as %s", person.Email, person.Role)
-		}
+		person, err = cmd.again(ctx, p, l, biller.ID)
 	}
 	if err != nil {
 		return plain(err)
@@ -87,12 +121,26 @@ func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error
 	if err != nil {
 		return err
 	}
-	base := c.BaseURL
-	if base == "" {
-		base = "http://" + c.ListenAddr
+	base, err := c.origin()
+	if err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(p.Stdout, "Sign in: %s/sign-in/%s\n", base, link)
 	return err
+}
+
+// again gives a person who is on the staff already the role, with a word on
+// stderr if it was another.
+func (cmd *staffAddCommand) again(ctx context.Context, p *Program, l *ledger, biller string) (books.Staff, error) {
+	person, err := l.StaffByEmail(ctx, biller, cmd.Email)
+	if err != nil || string(person.Role) == cmd.Role {
+		return person, err
+	}
+	if err := l.SetStaffRole(ctx, biller, person.ID, books.Role(cmd.Role)); err != nil {
+		return books.Staff{}, err
+	}
+	_, err = fmt.Fprintf(p.Stderr, "%s was on the staff as %s and is %s now.\n", person.Email, person.Role, cmd.Role)
+	return person, err
 }
 
 // plain keeps what a person can act on: for a form error the fields' texts.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -19,7 +20,7 @@ import (
 type Config struct {
 	ListenAddr        string   `env:"LISTEN_ADDR" default:"127.0.0.1:8080" help:"Address to listen on; port 0 takes a free one."`
 	DataDir           string   `env:"DATA_DIR" default:".data" help:"Folder for the SQLite files, the secret and the add-ons."`
-	Packages          string   `env:"PACKAGES_DIR" help:"Folder of the add-on packages on offer; packages below DATA_DIR by default."`
+	Packages          string   `env:"PACKAGES_DIR" help:"Folder of the add-on packages on offer; must exist if given; packages below DATA_DIR by default."`
 	DatabaseURL       string   `env:"DATABASE_URL" help:"PostgreSQL address; without it, SQLite in DATA_DIR. May lead through PgBouncer."`
 	DatabaseURLFile   string   `env:"DATABASE_URL_FILE" help:"File that holds DATABASE_URL."`
 	DatabaseDirectURL string   `env:"DATABASE_DIRECT_URL" help:"Address past PgBouncer, for migrations and notifications."`
@@ -44,11 +45,12 @@ type Config struct {
 }
 
 // Validate reads the files that hold secrets, fills what follows from the rest,
-// and says what is wrong or missing. It opens and makes nothing else.
+// looks whether PACKAGES_DIR is there, and says what is wrong or missing. It
+// opens and makes nothing else.
 func (c Config) Validate() (Config, error) {
 	for _, step := range []func(*Config) error{
 		(*Config).readSecrets, (*Config).checkDatabase, (*Config).checkListener, (*Config).checkTLS,
-		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkRest,
+		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkPackages, (*Config).checkRest,
 	} {
 		if err := step(&c); err != nil {
 			return Config{}, err
@@ -184,8 +186,25 @@ func (c *Config) checkRest() error {
 		}
 		c.proxies = append(c.proxies, p)
 	}
+	return nil
+}
+
+// checkPackages fills the folder of packages. The default one may be missing:
+// then nothing is on offer.
+func (c *Config) checkPackages() error {
 	if c.Packages == "" {
 		c.Packages = filepath.Join(c.DataDir, "packages")
+		return nil
+	}
+	info, err := os.Stat(c.Packages)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("PACKAGES_DIR (--packages): there is no folder %s", c.Packages)
+	}
+	if err != nil {
+		return fmt.Errorf("PACKAGES_DIR (--packages): %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("PACKAGES_DIR (--packages): %s is no folder", c.Packages)
 	}
 	return nil
 }

@@ -59,6 +59,9 @@ func (d databases) provision(ctx context.Context, part string) (sqldb.Config, er
 	if apperr.CodeOf(err) == apperr.Internal && strings.Contains(err.Error(), "belongs to role") {
 		return sqldb.Config{}, errWrongSecret()
 	}
+	if apperr.Is(err, apperr.Unavailable) {
+		return sqldb.Config{}, err // it begins with the sentence that people need
+	}
 	if err != nil {
 		return sqldb.Config{}, fmt.Errorf("open schema %s: %w", part, err)
 	}

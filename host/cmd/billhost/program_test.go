@@ -187,6 +187,27 @@ func TestServe(t *testing.T) {
 	}
 }
 
+func TestStaffLinksLeadToTheRunningPlatform(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	up := mustServe(t, "--data-dir", data)
+	add := []string{"staff", "add", "--data-dir", data, "--biller", "harbor", "--email", "o@harbor.example", "--role", "owner"}
+	link, ok := strings.CutPrefix(strings.TrimSpace(mustRun(t, add...).stdout), "Sign in: ")
+	if !ok || !strings.HasPrefix(link, up.base+"/sign-in/") {
+		t.Fatalf("link %q, the platform runs on %s", link, up.base)
+	}
+	mustSignIn(t, link)
+	if r := mustRun(t, append(add, "--base-url", "https://b.example")...); !strings.HasPrefix(r.stdout, "Sign in: https://b.example/") {
+		t.Errorf("with BASE_URL: %q", r.stdout)
+	}
+	if err := up.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if r := mustRun(t, append(add, "--listen-addr", "127.0.0.1:7")...); !strings.HasPrefix(r.stdout, "Sign in: http://127.0.0.1:7/") {
+		t.Errorf("stopped: %q", r.stdout)
+	}
+}
+
 func TestSecretIsPrivateAndKept(t *testing.T) {
 	t.Parallel()
 	for name, place := range places(t) {
@@ -244,6 +265,8 @@ func TestStartErrors(t *testing.T) {
 		"no secret":          {append([]string{"serve", "--database-url", gone}, live...), "SECRET_FILE is missing"},
 		"secret file gone":   {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--database-url", gone, "--secret-file", "/nowhere"}, live...), "secret /nowhere is missing"},
 		"database down":      {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--database-url", gone, "--secret-file", secret}, live...), "The database cannot be reached"},
+		"no packages":        {[]string{"serve", "--dev", "--packages", "/nonexistent"}, "there is no folder /nonexistent"},
+		"packages no folder": {[]string{"addon", "list", "--biller", "x", "--packages", secret}, secret + " is no folder"},
 		"not a database":     {[]string{"serve", "--dev", "--database-url", "mysql://x"}, "DATABASE_URL must look like"},
 		"not migrated":       {append([]string{"serve", "--listen-addr", "127.0.0.1:0", "--data-dir", filepath.Join(data, "new")}, live...), "Run the migrate command first"},
 		"bad proxies":        {[]string{"serve", "--dev", "--trusted-proxies", "x"}, "TRUSTED_PROXIES"},
@@ -256,6 +279,9 @@ func TestStartErrors(t *testing.T) {
 				args = append(args, "--data-dir", t.TempDir())
 			}
 			r := run(t, args...)
+			if tc.want == "The database cannot be reached" && r.err != nil && !strings.HasPrefix(r.err.Error(), tc.want) {
+				t.Errorf("the sentence does not come first: %v", r.err)
+			}
 			if r.err == nil || !strings.Contains(r.err.Error(), tc.want) || strings.Contains(r.err.Error(), "hunter2") {
 				t.Errorf("error %v, want %q", r.err, tc.want)
 			}
@@ -313,8 +339,19 @@ func TestAdministration(t *testing.T) {
 					t.Errorf("staff add printed %q", r.stdout)
 				}
 			}
-			if r := run(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--role", "viewer")...); r.err == nil || !strings.Contains(r.err.Error(), "as owner") {
-				t.Errorf("other role: %v", r.err)
+			r := mustRun(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--role", "viewer")...)
+			if !strings.HasPrefix(r.stdout, "Sign in: ") || r.stderr != "o@acme.example was on the staff as owner and is viewer now.\n" {
+				t.Errorf("other role: %q, %q", r.stdout, r.stderr)
+			}
+			if r := mustRun(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--role", "viewer")...); r.stderr != "" {
+				t.Errorf("same role: %q", r.stderr)
+			}
+			mustRun(t, with("biller", "add", "--name", "Zen & Co", "--slug", "zen")...)
+			if r := mustRun(t, with("biller", "list")...); r.stdout != "acme\tAcme\nzen\tZen & Co\n" {
+				t.Errorf("billers: %q", r.stdout)
+			}
+			if r := mustRun(t, with("biller", "list", "--json")...); r.stdout != `[{"slug":"acme","name":"Acme"},{"slug":"zen","name":"Zen \u0026 Co"}]`+"\n" {
+				t.Errorf("billers as JSON: %q", r.stdout)
 			}
 			if r := mustRun(t, with("addon", "list", "--json", "--biller", "acme")...); r.stdout != "[]\n" {
 				t.Errorf("add-ons: %q", r.stdout)

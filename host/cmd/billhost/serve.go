@@ -97,6 +97,9 @@ func (s *server) openBooks(ctx context.Context) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.books.db.Close)
+	if err := s.keepOrigin(); err != nil {
+		return err
+	}
 	if !s.config.Dev {
 		return nil
 	}

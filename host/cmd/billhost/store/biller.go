@@ -112,6 +112,20 @@ func (s *Store) BillerBySlug(ctx context.Context, slug string) (sdk.Biller, erro
 	return row.biller(), nil
 }
 
+// Billers returns every biller, by slug. For whoever runs the platform, never
+// for a biller.
+func (s *Store) Billers(ctx context.Context) ([]sdk.Biller, error) {
+	var rows []billerRow
+	if err := s.db.R.SelectContext(ctx, &rows, selectBiller+`ORDER BY slug`); err != nil {
+		return nil, fmt.Errorf("list billers: %w", err)
+	}
+	out := make([]sdk.Biller, len(rows))
+	for i, r := range rows {
+		out[i] = r.biller()
+	}
+	return out, nil
+}
+
 // Empty tells whether there is no biller yet.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	var found bool

@@ -76,6 +76,26 @@ func (s *Store) StaffByEmail(ctx context.Context, biller, address string) (books
 	return row.staff(), nil
 }
 
+// SetStaffRole gives a staff user another role; their sessions have it at once.
+// Errors: Invalid with the field role, NotFound if there is none.
+func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.Role) error {
+	if _, err := books.ParseRole(string(role)); err != nil {
+		return err
+	}
+	done, err := s.db.W.ExecContext(ctx, `
+		UPDATE staff
+		SET role = $3
+		WHERE biller_id = $1
+			AND id = $2`, biller, id, string(role))
+	if err != nil {
+		return fmt.Errorf("update role: %w", err)
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return firstErr(err, apperr.Errorf(apperr.NotFound, "There is no such person."))
+	}
+	return nil
+}
+
 // DisableStaff closes or opens a staff user's account and ends the sessions of a
 // closed one. NotFound if there is none.
 func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bool) error {

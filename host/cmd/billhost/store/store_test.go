@@ -95,6 +95,28 @@ func wantCode(tb testing.TB, what string, err error, want apperr.Code) {
 	}
 }
 
+func TestSetStaffRole(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		p := mustStaff(t, w, w.a.ID, "dana@northwind.example")
+		other := mustStaff(t, w, w.b.ID, "dana@northwind.example")
+		wantCode(t, "another biller's", w.SetStaffRole(t.Context(), w.b.ID, p.ID, books.Viewer), apperr.NotFound)
+		wantCode(t, "no role", w.SetStaffRole(t.Context(), w.a.ID, p.ID, "king"), apperr.Invalid)
+		if err := w.SetStaffRole(t.Context(), w.a.ID, p.ID, books.Viewer); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []books.Staff{
+			{ID: p.ID, BillerID: p.BillerID, Email: p.Email, Name: p.Name, Role: books.Viewer},
+			other,
+		} {
+			got, err := w.StaffByEmail(t.Context(), want.BillerID, "dana@northwind.example")
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		}
+	})
+}
+
 func TestBillers(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
