@@ -22,16 +22,26 @@ const (
 	ConfirmationExpired ConfirmationOutcome = "expired"
 	// ConfirmationAgreement means it is done, in this browser; the agreement is next.
 	ConfirmationAgreement ConfirmationOutcome = "agreement"
+	// ConfirmationNotAccepted means that it is done but for the agreement: "Sign in"
+	// leads to that.
+	ConfirmationNotAccepted ConfirmationOutcome = "not_accepted"
+	// ConfirmationExistingAccount means that another sign-up made the address's
+	// account: "Sign in" goes on, with the password chosen there.
+	ConfirmationExistingAccount ConfirmationOutcome = "existing_account"
 	// ConfirmationRegistered means it is done; "Sign in" goes on.
 	ConfirmationRegistered ConfirmationOutcome = "registered"
 )
 
 // Confirmation is everything a confirmation link leads to.
 type Confirmation struct {
-	Token  Token
-	SignUp SignUp
-	// HasAccount tells that the address has a user, made by this sign-up or another.
-	HasAccount bool
+	Token      Token
+	SignUp     SignUp
+	Invitation Invitation
+	Customer   Customer
+	// HasAccount tells that the address has a user, made by this sign-up or another;
+	// HasGrant that the user has access to the customer, Accepted that it ever
+	// accepted an agreement.
+	HasAccount, HasGrant, Accepted bool
 }
 
 // Outcome is where a visitor with this confirmation link stands.
@@ -40,6 +50,10 @@ func (c Confirmation) Outcome(handleHash string, now time.Time) ConfirmationOutc
 	switch {
 	case c.SignUp.Step == StepAccept && same && c.SignUp.Live(now):
 		return ConfirmationAgreement
+	case c.HasGrant && !c.Accepted:
+		return ConfirmationNotAccepted
+	case c.HasAccount && !c.HasGrant && c.Invitation.Live(now) && !c.Customer.Archived:
+		return ConfirmationExistingAccount
 	case c.HasAccount, c.SignUp.Step == StepAccept, c.SignUp.Step == StepDone:
 		return ConfirmationRegistered
 	case !now.Before(c.Token.ExpiresAt), !now.Before(c.SignUp.ExpiresAt):
@@ -54,15 +68,16 @@ func (c Confirmation) Outcome(handleHash string, now time.Time) ConfirmationOutc
 
 // ConfirmationView is what the page behind a confirmation link shows.
 type ConfirmationView struct {
-	Outcome     ConfirmationOutcome
-	MaskedEmail string
+	Outcome                   ConfirmationOutcome
+	CustomerName, MaskedEmail string
 }
 
 // Confirm is step 4 with the six-digit code of the mail; spaces and hyphens in it
 // are ignored. ErrNoCode, which is no guess, for anything but six digits;
 // ErrWrongCode; ErrCodeDead after five of those or ten minutes;
 // ErrCodesUsedUp after CodeGuesses;
-// ErrRegistered if the address got an account meanwhile; ErrWrongStep;
+// ErrHasAccount if another sign-up made an account of the address meanwhile,
+// ErrRegistered if that has access to the customer already; ErrWrongStep;
 // ErrSignUpEnded.
 func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (SignUpState, error) {
 	if handle == "" {
@@ -100,8 +115,9 @@ func (s *Service) OpenConfirmation(ctx context.Context, c Caller, token, handle 
 		return ConfirmationView{}, err
 	}
 	return ConfirmationView{
-		Outcome:     outcome,
-		MaskedEmail: s.MaskEmail(conf.SignUp.Email),
+		Outcome:      outcome,
+		CustomerName: conf.Customer.Label(),
+		MaskedEmail:  s.MaskEmail(conf.SignUp.Email),
 	}, nil
 }
 
@@ -121,7 +137,8 @@ func (s *Service) confirmation(ctx context.Context, c Caller, token, handle stri
 // ConfirmLink is step 4 with the link of the mail: in the browser that signed up
 // (handle) at once, in another with the password chosen, after which the answer
 // holds that browser's new handle. ErrWrongPassword, TooManyRequests,
-// ErrLinkExpired, ErrLinkDead, ErrRegistered, ErrUnknownLink.
+// ErrLinkExpired, ErrLinkDead, ErrRegistered, ErrNotAccepted, ErrHasAccount,
+// ErrUnknownLink.
 func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, password string) (SignUpState, error) {
 	now := s.Now()
 	conf, outcome, err := s.confirmation(ctx, c, token, handle)
@@ -142,6 +159,10 @@ func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, pass
 		return SignUpState{}, ErrLinkExpired
 	case ConfirmationDead:
 		return SignUpState{}, ErrLinkDead
+	case ConfirmationNotAccepted:
+		return SignUpState{}, ErrNotAccepted
+	case ConfirmationExistingAccount:
+		return SignUpState{}, ErrHasAccount
 	default:
 		return SignUpState{}, ErrRegistered
 	}

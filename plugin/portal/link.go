@@ -24,6 +24,8 @@ const (
 	LinkRevoked  LinkOutcome = "revoked"
 	// LinkRegistered says "You're already registered." and offers "Sign in".
 	LinkRegistered LinkOutcome = "registered"
+	// LinkNotAccepted offers "Sign in" too: the agreement is still to be accepted.
+	LinkNotAccepted LinkOutcome = "not_accepted"
 	// LinkExistingAccount asks to sign in, to add the customer afterwards.
 	LinkExistingAccount LinkOutcome = "existing_account"
 	// LinkSignedIn means the invited person is signed in: the offer is on the home page.
@@ -53,9 +55,11 @@ type Link struct {
 	// SignUp is the live one on the invitation, nil if none.
 	SignUp *SignUp
 	// AccountID is the user with the invited address, empty if none; HasGrant
-	// tells whether that user has access to the customer.
+	// tells whether that user has access to the customer, Accepted whether it ever
+	// accepted an agreement.
 	AccountID string
 	HasGrant  bool
+	Accepted  bool
 }
 
 // Visitor is who opens a link, as far as its cookies tell.
@@ -73,6 +77,8 @@ func (l Link) Outcome(v Visitor, now time.Time) LinkOutcome {
 	switch {
 	case l.SignUp != nil && SameHash(l.SignUp.HandleHash, v.HandleHash):
 		return LinkResume
+	case l.HasGrant && !l.Accepted:
+		return LinkNotAccepted
 	case inv.State == InvitationAccepted, l.HasGrant:
 		return LinkRegistered
 	case inv.State == InvitationRevoked:
@@ -114,6 +120,8 @@ func (l Link) CanStart(now time.Time) error {
 		return ErrLinkDead
 	case LinkRegistered:
 		return ErrRegistered
+	case LinkNotAccepted:
+		return ErrNotAccepted
 	case LinkExistingAccount:
 		return ErrHasAccount
 	}

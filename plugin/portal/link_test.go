@@ -28,7 +28,8 @@ func TestLinkOutcome(t *testing.T) {
 		withdrew = link(func(l *portal.Link) { l.Invitation.State = revoked; l.Token.Generation = 1 })
 		archived = link(func(l *portal.Link) { l.Customer.Archived = true })
 		done     = link(func(l *portal.Link) { l.Invitation.State = accepted })
-		granted  = link(func(l *portal.Link) { l.AccountID, l.HasGrant = "u1", true })
+		granted  = link(func(l *portal.Link) { l.AccountID, l.HasGrant, l.Accepted = "u1", true, true })
+		unread   = link(func(l *portal.Link) { l.AccountID, l.HasGrant, l.Invitation.State = "u1", true, accepted })
 		account  = link(func(l *portal.Link) { l.AccountID = "u1" })
 		begun    = link(func(l *portal.Link) { l.SignUp = signUp })
 		accept   = link(func(l *portal.Link) { l.SignUp = signUp; l.Invitation.State = accepted })
@@ -53,6 +54,7 @@ func TestLinkOutcome(t *testing.T) {
 		{"archived", archived, nobody, portal.LinkRevoked, portal.ErrLinkDead},
 		{"accepted", done, nobody, portal.LinkRegistered, portal.ErrRegistered},
 		{"access already", granted, nobody, portal.LinkRegistered, portal.ErrRegistered},
+		{"agreement to be accepted", unread, nobody, portal.LinkNotAccepted, portal.ErrNotAccepted},
 		{"existing account", account, nobody, portal.LinkExistingAccount, portal.ErrHasAccount},
 		{"existing account, signed in", account, u1, portal.LinkSignedIn, portal.ErrHasAccount},
 		{"existing account, somebody else", account, u2, portal.LinkSignedInAsOther, portal.ErrHasAccount},
@@ -94,7 +96,12 @@ func TestConfirmationOutcome(t *testing.T) {
 	}
 	late := func(c *portal.Confirmation) { c.Token.ExpiresAt = now }
 	dead := func(c *portal.Confirmation) { c.SignUp.ExpiresAt = now }
-	known := func(c *portal.Confirmation) { c.HasAccount = true }
+	known := func(c *portal.Confirmation) { c.HasAccount, c.HasGrant, c.Accepted = true, true, true }
+	unread := func(c *portal.Confirmation) { c.HasAccount, c.HasGrant = true, true }
+	offered := func(c *portal.Confirmation) {
+		c.HasAccount, c.Invitation = true, portal.Invitation{State: started, ExpiresAt: now.Add(time.Hour)}
+	}
+	withdrawn := func(c *portal.Confirmation) { c.HasAccount, c.Invitation.State = true, revoked }
 	let := func(c *portal.Confirmation) { c.SignUp.HandleHash = "" }
 	tests := []struct {
 		name   string
@@ -110,6 +117,10 @@ func TestConfirmationOutcome(t *testing.T) {
 		{"link too old", conf(portal.StepConfirm, late), "h", portal.ConfirmationExpired},
 		{"sign-up too old", conf(portal.StepConfirm, dead), "h", portal.ConfirmationExpired},
 		{"address has an account", conf(portal.StepConfirm, known), "h", portal.ConfirmationRegistered},
+		{"confirmed, agreement left, another browser", conf(portal.StepAccept, unread), "x", portal.ConfirmationNotAccepted},
+		{"address has an account elsewhere", conf(portal.StepConfirm, offered), "h", portal.ConfirmationExistingAccount},
+		{"address has an account elsewhere, ended here", conf(portal.StepVoid, offered), "h", portal.ConfirmationExistingAccount},
+		{"address has an account elsewhere, revoked", conf(portal.StepVoid, withdrawn), "h", portal.ConfirmationRegistered},
 		{"confirmed, same browser", conf(portal.StepAccept, known), "h", portal.ConfirmationAgreement},
 		{"confirmed, another browser", conf(portal.StepAccept, known), "x", portal.ConfirmationRegistered},
 		{"done", conf(portal.StepDone, known), "h", portal.ConfirmationRegistered},

@@ -105,6 +105,9 @@ var (
 	ErrLinkDead = apperr.Errorf(apperr.Conflict, "This link is no longer valid.")
 	// ErrRegistered (Conflict) asks to offer "Sign in".
 	ErrRegistered = apperr.Errorf(apperr.Conflict, "You're already registered.")
+	// ErrNotAccepted (Conflict) is a link whose address has a sign-in with access that
+	// has yet to accept the agreement; it asks to offer "Sign in".
+	ErrNotAccepted = apperr.Errorf(apperr.Conflict, "Only the user agreement is left. Sign in to read and accept it.")
 	// ErrHasAccount (Conflict) asks to offer "Sign in", after which the profile can be added.
 	ErrHasAccount = apperr.Errorf(apperr.Conflict, "You already have an account here. Sign in to add this profile.")
 	// ErrOtherEmail (Invalid, field "email") is an address that is not the invited one.

@@ -61,11 +61,16 @@ type Attempts struct {
 // SignInAttempts is how often one address, or one sign-up, may be tried.
 func SignInAttempts() Attempts { return Attempts{Limit: 5, Window: 10 * time.Minute} }
 
-// Account is what an address stands for: a user, else the newest sign-up in
-// progress, else neither.
+// SignUpsTried is how many sign-ups in progress a password is compared with, the
+// newest of an address: two customers may share one. Every sign-in costs that
+// many hashes, whatever the address stands for.
+const SignUpsTried = 2
+
+// Account is what an address stands for: a user, else its sign-ups in progress,
+// newest first and at most SignUpsTried, else neither.
 type Account struct {
-	User   *User
-	SignUp *SignUp
+	User    *User
+	SignUps []SignUp
 }
 
 // AccountStore keeps sessions and finds who wants one.
@@ -106,11 +111,11 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 	if err != nil {
 		return SignedIn{}, err
 	}
-	ok, err := s.Passwords.Verify(ctx, account.passwordHash(), password)
+	match, err := s.verify(ctx, account.passwordHashes(), password)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if !ok || (account.User != nil && account.User.State != UserActive) {
+	if match < 0 || (account.User != nil && account.User.State != UserActive) {
 		return SignedIn{}, ErrWrongSignIn
 	}
 	if err := s.Store.ClearAttempts(ctx, c.BillerID, key); err != nil {
@@ -122,7 +127,7 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		}
 		return s.startSession(ctx, c, account.User.ID)
 	}
-	state, err := s.takeOver(ctx, c, account.SignUp.ID)
+	state, err := s.takeOver(ctx, c, account.SignUps[match].ID)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -141,14 +146,33 @@ func (s *Service) raise(ctx context.Context, c Caller, u User, password string) 
 	return s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
 }
 
-func (a Account) passwordHash() string {
-	switch {
-	case a.User != nil:
-		return a.User.PasswordHash
-	case a.SignUp != nil:
-		return a.SignUp.PasswordHash
+// passwordHashes are those a sign-in is compared with; the rest are empty, which
+// cost as much and never match.
+func (a Account) passwordHashes() (hashes [SignUpsTried]string) {
+	if a.User != nil {
+		hashes[0] = a.User.PasswordHash
+		return hashes
 	}
-	return ""
+	for i, su := range a.SignUps[:min(len(a.SignUps), SignUpsTried)] {
+		hashes[i] = su.PasswordHash
+	}
+	return hashes
+}
+
+// verify compares with all hashes, a match or not, and returns the first that
+// matches or -1.
+func (s *Service) verify(ctx context.Context, hashes [SignUpsTried]string, password string) (match int, err error) {
+	match = -1
+	for i, hash := range hashes {
+		ok, err := s.Passwords.Verify(ctx, hash, password)
+		if err != nil {
+			return -1, err
+		}
+		if ok && match < 0 {
+			match = i
+		}
+	}
+	return match, nil
 }
 
 func (s *Service) attempt(ctx context.Context, c Caller, key string, now time.Time) error {

@@ -132,7 +132,10 @@ type Pending struct {
 // SignUpState tells where a sign-up stands.
 type SignUpState struct {
 	// Handle is the value of the pending cookie; set when it is new.
-	Handle       string
+	Handle string
+	// ID tells sign-ups apart, for pages that were drawn for an earlier one; it
+	// opens nothing.
+	ID           string
 	Step         Step
 	CustomerName string
 	MaskedEmail  string
@@ -157,8 +160,8 @@ type SignUpStore interface {
 	ResendConfirmation(ctx context.Context, biller, handleHash string, now time.Time) error
 	// ConfirmCode counts the guess before it compares, on the code and, under
 	// CodeGuesses, on the invitation. A right one makes the user and the grants and
-	// closes the invitation; ErrRegistered if another sign-up made a user of the
-	// address first.
+	// closes the invitation; ErrHasAccount if another sign-up made a user of the
+	// address first, ErrRegistered if that has access to the customer.
 	ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error
 	// Confirmation returns what a confirmation link leads to; ErrUnknownLink for
 	// a hash that no sign-up of this biller has.
@@ -193,7 +196,7 @@ func (s *Service) Begin(ctx context.Context, c Caller, token string) (SignUpStat
 // Register is step 2: it starts a sign-up with the invitation's token and ends
 // earlier ones on it, with their codes and links. The answer holds the new
 // handle. Invalid with fields "email" and "password"; ErrUnknownLink,
-// ErrLinkExpired, ErrLinkDead, ErrRegistered or ErrHasAccount for a link that
+// ErrLinkExpired, ErrLinkDead, ErrRegistered, ErrNotAccepted or ErrHasAccount for a link that
 // starts nothing.
 func (s *Service) Register(ctx context.Context, c Caller, token, email, password string) (SignUpState, error) {
 	now := s.Now()
@@ -324,6 +327,7 @@ func (s *Service) pending(ctx context.Context, c Caller, handle string) (Pending
 func (s *Service) state(p Pending, handle string, now time.Time) SignUpState {
 	return SignUpState{
 		Handle:       handle,
+		ID:           p.SignUp.ID,
 		Step:         p.SignUp.Step,
 		CustomerName: p.Customer.Label(),
 		MaskedEmail:  s.MaskEmail(p.SignUp.Email),

@@ -147,14 +147,26 @@ func (s *Store) Confirmation(ctx context.Context, biller, tokenHash string) (por
 	if err != nil {
 		return portal.Confirmation{}, err
 	}
-	account, _, err := accountOf(ctx, s.db.R, biller, row.EmailNorm, "")
+	inv, err := findInvitation(ctx, s.db.R, biller, row.InvitationID)
+	if err != nil {
+		return portal.Confirmation{}, err
+	}
+	customer, err := findCustomer(ctx, s.db.R, biller, inv.CustomerID)
+	if err != nil {
+		return portal.Confirmation{}, err
+	}
+	a, err := accountOf(ctx, s.db.R, biller, row.EmailNorm, inv.CustomerID)
 	if err != nil {
 		return portal.Confirmation{}, err
 	}
 	return portal.Confirmation{
 		Token:      token,
 		SignUp:     row.signUp(),
-		HasAccount: account != "",
+		Invitation: inv,
+		Customer:   customer.customer(),
+		HasAccount: a.UserID != "",
+		HasGrant:   a.Granted,
+		Accepted:   a.Accepted,
 	}, nil
 }
 
@@ -201,7 +213,8 @@ func (s *Store) ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHas
 
 // confirm makes the user and its grants, closes the invitation and commits.
 // Where another sign-up was faster with the address, it ends this one instead
-// and returns ErrRegistered; the invitation then stays open as an offer.
+// and returns ErrHasAccount, the invitation then staying open as an offer, or
+// ErrRegistered if the user has access to the customer already.
 func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row signUpRow, inv portal.Invitation, userID string, now time.Time) error {
 	su := row.signUp()
 	created, err := insertUser(ctx, tx, biller, su, userID, now)
@@ -209,16 +222,7 @@ func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row sig
 		return err
 	}
 	if !created {
-		if err := moveSignUp(ctx, tx, biller, su, portal.SignUpVoid); err != nil {
-			return err
-		}
-		if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
-			return err
-		}
-		if err := tx.Commit(); err != nil {
-			return err
-		}
-		return portal.ErrRegistered
+		return tooLate(ctx, tx, biller, su, inv, now)
 	}
 	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpConfirm); err != nil {
 		return err
@@ -245,6 +249,27 @@ func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row sig
 		return err
 	}
 	return tx.Commit()
+}
+
+// tooLate ends a sign-up whose address became a user of another one, and commits.
+func tooLate(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, inv portal.Invitation, now time.Time) error {
+	a, err := accountOf(ctx, tx, biller, su.EmailNorm, inv.CustomerID)
+	if err != nil {
+		return err
+	}
+	if err := moveSignUp(ctx, tx, biller, su, portal.SignUpVoid); err != nil {
+		return err
+	}
+	if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if a.Granted {
+		return portal.ErrRegistered
+	}
+	return portal.ErrHasAccount
 }
 
 // insertUser makes the user of a sign-up; created is false if the address has one.

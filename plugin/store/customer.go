@@ -118,9 +118,11 @@ func (s *Store) CustomerView(ctx context.Context, biller, customerID string, now
 		return portal.CustomerView{}, err
 	}
 	view.Status, _ = portal.CustomerStatus(inputs.StatusInputs, now)
-	if _, view.HasAccess, err = accountOf(ctx, s.db.R, biller, row.EmailNorm, row.ID); err != nil {
+	a, err := accountOf(ctx, s.db.R, biller, row.EmailNorm, row.ID)
+	if err != nil {
 		return portal.CustomerView{}, err
 	}
+	view.HasAccess = a.Granted
 	inv, found, err := newestInvitation(ctx, s.db.R, biller, customerID)
 	if err != nil {
 		return portal.CustomerView{}, err

@@ -115,14 +115,21 @@ func (c *calls) Verify(ctx context.Context, hash, password string) (bool, error)
 
 // TestSignInWorksEquallyHard shows that known, pending and unknown addresses
 // cost the same: the same store calls, each with a fixed number of statements,
-// and one hash.
+// and as many hashes, a right password or a wrong one.
 func TestSignInWorksEquallyHard(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
 		w.signedUp(t, "c1")
 		w.started(t, "c4")
-		want := []string{"TakeAttempt", "Account", "Verify"}
-		for _, address := range []string{"jane@acme.com", "zoe@bücher.example", "nobody@acme.com", "no address"} {
+		twins := []portal.Customer{
+			{ID: "t1", Name: "Twin", Email: "twin@acme.com", Version: 1},
+			{ID: "t2", Name: "Twin", Email: "twin@acme.com", Version: 1},
+		}
+		must(t, w.ApplyCustomers(t.Context(), w.caller, twins))
+		w.started(t, "t1")
+		w.started(t, "t2")
+		want := []string{"TakeAttempt", "Account", "Verify", "Verify"}
+		for _, address := range []string{"jane@acme.com", "zoe@bücher.example", "twin@acme.com", "nobody@acme.com", "no address"} {
 			counter := &calls{Store: w.Store, Passwords: w.Passwords}
 			s := *w.Service
 			s.Store, s.Passwords = counter, counter
@@ -130,6 +137,11 @@ func TestSignInWorksEquallyHard(t *testing.T) {
 			wantCode(t, err, apperr.Unauthenticated)
 			if !slices.Equal(counter.names, want) {
 				t.Errorf("%s: %v, want %v", address, counter.names, want)
+			}
+			counter.names = nil
+			_, _ = s.SignIn(t.Context(), public(w.caller), address, goodPassword) // only counts
+			if !slices.Equal(counter.names, want) {
+				t.Errorf("%s, the right password: %v, want %v", address, counter.names, want)
 			}
 		}
 	})

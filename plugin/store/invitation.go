@@ -95,11 +95,11 @@ func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitat
 	if err != nil {
 		return portal.Invitation{}, err
 	}
-	_, hasAccess, err := accountOf(ctx, tx, biller, customer.EmailNorm, customer.ID)
+	a, err := accountOf(ctx, tx, biller, customer.EmailNorm, customer.ID)
 	if err != nil {
 		return portal.Invitation{}, err
 	}
-	if err := portal.CheckInvitable(customer.customer(), portal.Status(customer.Status), hasAccess); err != nil {
+	if err := portal.CheckInvitable(customer.customer(), portal.Status(customer.Status), a.Granted); err != nil {
 		return portal.Invitation{}, err
 	}
 	sent, err := sendTimes(ctx, tx, biller, in.CustomerID, in.Now.Add(-portal.SendWindow))

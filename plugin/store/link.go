@@ -37,30 +37,42 @@ func readLink(ctx context.Context, q querier, biller, invitationID string, now t
 	if found {
 		link.SignUp = &su
 	}
-	link.AccountID, link.HasGrant, err = accountOf(ctx, q, biller, inv.EmailNorm, inv.CustomerID)
+	a, err := accountOf(ctx, q, biller, inv.EmailNorm, inv.CustomerID)
+	link.AccountID, link.HasGrant, link.Accepted = a.UserID, a.Granted, a.Accepted
 	return link, err
 }
 
+// account is the user with an address, as far as one customer is concerned.
+type account struct {
+	// UserID is empty if nobody has the address.
+	UserID string `db:"id"`
+	// Granted tells of access to the customer, Accepted of any agreement accepted.
+	Granted  bool `db:"granted"`
+	Accepted bool `db:"accepted"`
+}
+
 // accountOf finds the user with an address, and whether it has access to a customer.
-func accountOf(ctx context.Context, q querier, biller, emailNorm, customerID string) (userID string, granted bool, err error) {
-	var row struct {
-		ID      string `db:"id"`
-		Granted bool   `db:"granted"`
-	}
-	_, err = get(ctx, q, &row, `
+func accountOf(ctx context.Context, q querier, biller, emailNorm, customerID string) (account, error) {
+	var a account
+	_, err := get(ctx, q, &a, `
 		SELECT
 			u.id,
 			EXISTS (
 				SELECT 1
 				FROM grants g
 				WHERE g.biller_id = $1 AND g.user_id = u.id AND g.customer_id = $3 AND g.state = 'active'
-			) AS granted
+			) AS granted,
+			EXISTS (
+				SELECT 1
+				FROM acceptances a
+				WHERE a.biller_id = $1 AND a.user_id = u.id
+			) AS accepted
 		FROM users u
 		WHERE u.biller_id = $1 AND u.email_norm = $2`, biller, emailNorm, customerID)
 	if err != nil {
-		return "", false, fmt.Errorf("find account: %w", err)
+		return account{}, fmt.Errorf("find account: %w", err)
 	}
-	return row.ID, row.Granted, nil
+	return a, nil
 }
 
 // MarkOpened implements portal.LinkStore.

@@ -32,8 +32,8 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 		return portal.MailSource{}, err
 	}
 	src.Customer = customer.customer()
-	account, _, err := accountOf(ctx, s.db.R, biller, src.Invitation.EmailNorm, src.Invitation.CustomerID)
-	src.HasAccount = account != ""
+	a, err := accountOf(ctx, s.db.R, biller, src.Invitation.EmailNorm, src.Invitation.CustomerID)
+	src.HasAccount = a.UserID != ""
 	return src, err
 }
 

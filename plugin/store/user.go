@@ -35,15 +35,14 @@ func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.
 	if err != nil {
 		return portal.Account{}, fmt.Errorf("find user: %w", err)
 	}
-	row, pending, err := readSignUp(ctx, s.db.R, selectSignUp+`
+	var rows []signUpRow
+	if err := selectAll(ctx, s.db.R, &rows, selectSignUp+`
 		AND email_norm = $2 AND step IN ('profile', 'confirm') AND expires_at > $3
 		ORDER BY created_at DESC, id DESC
-		LIMIT 1`, biller, emailNorm, us(now))
-	if err != nil {
-		return portal.Account{}, err
+		LIMIT $4`, biller, emailNorm, us(now), portal.SignUpsTried); err != nil {
+		return portal.Account{}, fmt.Errorf("find sign-ups: %w", err)
 	}
-	switch {
-	case known:
+	if known {
 		return portal.Account{User: &portal.User{
 			ID:           user.ID,
 			Email:        user.Email,
@@ -53,11 +52,12 @@ func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.
 			ConfirmedAt:  user.ConfirmedAt.Time,
 			CreatedAt:    user.CreatedAt.Time,
 		}}, nil
-	case pending:
-		su := row.signUp()
-		return portal.Account{SignUp: &su}, nil
 	}
-	return portal.Account{}, nil
+	var account portal.Account
+	for _, r := range rows {
+		account.SignUps = append(account.SignUps, r.signUp())
+	}
+	return account, nil
 }
 
 // RaisePassword implements portal.AccountStore.

@@ -15,7 +15,7 @@ type confirmPage struct {
 	frame
 	form
 	steps
-	MaskedEmail string
+	SignUpID, MaskedEmail string
 	// Resent and SignedInFirst are notices after a redirect.
 	Resent, SignedInFirst bool
 }
@@ -47,7 +47,7 @@ func (v *visit) confirmPage(status int, state portal.SignUpState, f *web.Form) e
 	q := v.r.URL.Query()
 	return v.web.pages.signupConfirm.Render(v.w, v.r, status, confirmPage{
 		frame: v.titled(v.T("confirm.title")), steps: v.step(4), form: newForm(f, "code"),
-		MaskedEmail: state.MaskedEmail, Resent: q.Get("resent") != "", SignedInFirst: q.Get("first") != "",
+		SignUpID: state.ID, MaskedEmail: state.MaskedEmail, Resent: q.Get("resent") != "", SignedInFirst: q.Get("first") != "",
 	})
 }
 
@@ -57,8 +57,16 @@ func (s *Web) confirm(v *visit) error {
 	if err != nil {
 		return err
 	}
+	state, done, err := v.current(f)
+	if done {
+		return err
+	}
 	if err = v.required(f, "code"); err == nil {
 		_, err = s.service.Confirm(v.r.Context(), v.caller, v.cookie(cookieSignUp), f.Text("code"))
+	}
+	if errors.Is(err, portal.ErrHasAccount) {
+		v.dropCookie(cookieSignUp)
+		return v.message(http.StatusConflict, v.existingPage("message.existing.typed", state.MaskedEmail, state.CustomerName))
 	}
 	if err != nil {
 		return v.confirmFailed(err, f)
@@ -68,6 +76,13 @@ func (s *Web) confirm(v *visit) error {
 
 // resend is **Resend**.
 func (s *Web) resend(v *visit) error {
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
+	}
+	if _, done, err := v.current(f); done {
+		return err
+	}
 	if err := s.service.ResendConfirmation(v.r.Context(), v.caller, v.cookie(cookieSignUp)); err != nil {
 		return v.confirmFailed(err, web.NewForm(nil))
 	}
@@ -119,6 +134,10 @@ func (v *visit) confirmationOutcome(status int, view portal.ConfirmationView, f 
 		})
 	case portal.ConfirmationAgreement:
 		return v.redirect(stepPath(portal.StepAccept))
+	case portal.ConfirmationNotAccepted:
+		return v.message(http.StatusOK, v.notAcceptedPage())
+	case portal.ConfirmationExistingAccount:
+		return v.message(status, v.existingPage("message.existing.typed", view.MaskedEmail, view.CustomerName))
 	case portal.ConfirmationRegistered:
 		return v.message(http.StatusOK, v.registeredPage())
 	}

@@ -11,7 +11,7 @@ import (
 // isLinkError reports whether the link, not the form, is what is wrong.
 func isLinkError(err error) bool {
 	return errors.Is(err, portal.ErrLinkExpired) || errors.Is(err, portal.ErrLinkDead) ||
-		errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrHasAccount) || errors.Is(err, portal.ErrSignUpEnded)
+		errors.Is(err, portal.ErrRegistered) || errors.Is(err, portal.ErrNotAccepted) || errors.Is(err, portal.ErrHasAccount) || errors.Is(err, portal.ErrSignUpEnded)
 }
 
 func codeOf(err error) apperr.Code { return apperr.CodeOf(err) }
@@ -37,12 +37,10 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 		}
 	case portal.LinkRegistered:
 		return v.registeredPage()
+	case portal.LinkNotAccepted:
+		return v.notAcceptedPage()
 	case portal.LinkExistingAccount:
-		return messagePage{
-			Icon: "person", Heading: v.T("message.existing.title"),
-			Lead:  v.Rich("message.existing.lead", "Email", link.MaskedEmail, "Biller", v.Name(), "Customer", link.CustomerName),
-			Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
-		}
+		return v.existingPage("message.existing.lead", link.MaskedEmail, link.CustomerName)
 	case portal.LinkSignedInAsOther:
 		return messagePage{
 			Icon: "people", Heading: v.T("message.other.title"),
@@ -51,6 +49,24 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 		}
 	}
 	return messagePage{Icon: "bar", Heading: v.T("message.gone.title"), Lead: v.Rich("message.revoked.lead", "Biller", v.Name())}
+}
+
+// existingPage asks to sign in, after which the customer is offered; lead is the
+// text's key.
+func (v *visit) existingPage(lead, maskedEmail, customer string) messagePage {
+	return messagePage{
+		Icon: "person", Heading: v.T("message.existing.title"),
+		Lead:  v.Rich(lead, "Email", maskedEmail, "Biller", v.Name(), "Customer", customer),
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+	}
+}
+
+// notAcceptedPage is for those who have only the agreement left.
+func (v *visit) notAcceptedPage() messagePage {
+	return messagePage{
+		Icon: "pen", Heading: v.T("message.agreement.title"), Lead: v.Rich("message.agreement.lead"),
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+	}
 }
 
 func (v *visit) registeredPage() messagePage {

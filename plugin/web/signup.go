@@ -61,6 +61,23 @@ func (v *visit) at(want portal.Step) (state portal.SignUpState, done bool, err e
 	return state, false, nil
 }
 
+// current returns the sign-up of this browser for a form that was sent. It has
+// answered if there is none, or if the form was drawn for another one: started
+// again in another window, where the cookie went.
+func (v *visit) current(f *web.Form) (state portal.SignUpState, done bool, err error) {
+	state, err = v.web.service.SignUp(v.r.Context(), v.caller, v.cookie(cookieSignUp))
+	if err != nil {
+		return state, true, v.signUpFailed(err)
+	}
+	if drawnFor := f.Text("signup"); drawnFor != "" && drawnFor != state.ID {
+		return state, true, v.message(http.StatusConflict, messagePage{
+			Icon: "people", Heading: v.T("message.overtaken.title"), Lead: v.Rich("message.overtaken.lead"),
+			Links: []action{{Label: v.T("message.overtaken.button"), Href: v.Path(stepPath(state.Step))}},
+		})
+	}
+	return state, false, nil
+}
+
 // signUpFailed shows what a sign-up's errors mean, where no form can.
 func (v *visit) signUpFailed(err error) error {
 	switch {
@@ -88,6 +105,7 @@ type profilePage struct {
 	frame
 	form
 	steps
+	SignUpID string
 	Profiles []portal.Profile
 	Chosen   string
 }
@@ -123,18 +141,19 @@ func (p profilePage) tell() template.HTML {
 }
 
 func (s *Web) profileForm(v *visit) error {
-	if _, done, err := v.at(portal.StepProfile); done {
+	state, done, err := v.at(portal.StepProfile)
+	if done {
 		return err
 	}
-	return v.profilePage(http.StatusOK, nil)
+	return v.profilePage(http.StatusOK, state, nil)
 }
 
-func (v *visit) profilePage(status int, f *web.Form) error {
+func (v *visit) profilePage(status int, state portal.SignUpState, f *web.Form) error {
 	profiles, err := v.web.service.Profiles(v.r.Context(), v.caller, v.cookie(cookieSignUp))
 	if err != nil {
 		return v.signUpFailed(err)
 	}
-	p := profilePage{frame: v.titled(v.T("profile.title")), steps: v.step(3), form: newForm(f, "profile"), Profiles: profiles}
+	p := profilePage{frame: v.titled(v.T("profile.title")), steps: v.step(3), form: newForm(f, "profile"), SignUpID: state.ID, Profiles: profiles}
 	if p.Chosen = p.Form.Value("profile"); p.Chosen == "" && len(profiles) > 0 {
 		p.Chosen = profiles[0].CustomerID
 	}
@@ -145,6 +164,10 @@ func (v *visit) profilePage(status int, f *web.Form) error {
 func (s *Web) chooseProfile(v *visit) error {
 	f, err := web.ParseForm(v.w, v.r)
 	if err != nil {
+		return err
+	}
+	state, done, err := v.current(f)
+	if done {
 		return err
 	}
 	handle := v.cookie(cookieSignUp)
@@ -159,14 +182,14 @@ func (s *Web) chooseProfile(v *visit) error {
 			ids = append(ids, p.CustomerID)
 		}
 	}
-	state, err := s.service.Choose(v.r.Context(), v.caller, handle, ids)
+	chosen, err := s.service.Choose(v.r.Context(), v.caller, handle, ids)
 	switch {
 	case errors.Is(err, portal.ErrWrongStep), errors.Is(err, portal.ErrSignUpEnded):
 		return v.signUpFailed(err)
 	case err != nil && v.fail(f, err, afterMails()):
-		return v.profilePage(web.StatusOf(codeOf(err)), f)
+		return v.profilePage(web.StatusOf(codeOf(err)), state, f)
 	case err != nil:
 		return err
 	}
-	return v.redirect(stepPath(state.Step))
+	return v.redirect(stepPath(chosen.Step))
 }
