@@ -163,6 +163,7 @@ func TestRegistrationsSearchSortAndFilter(t *testing.T) {
 			"?sort=-display_name":             {"Rivera Rentals LLC", "Rivera Family", "No Mail", harbor},
 			"?q=river":                        {"Rivera Family", "Rivera Rentals LLC"},
 			"?q=treasurer%40har":              {harbor},
+			"?q=nw-12":                        {harbor},
 			"?status=Registered":              {"Rivera Family"},
 			"?status=No+email":                {"No Mail"},
 			"?q=nobody":                       nil,
@@ -179,6 +180,7 @@ func TestRegistrationsSearchSortAndFilter(t *testing.T) {
 				t.Errorf("%q is missing in %s", want, p.body)
 			}
 		}
+		s.open("/registrations?q=rivera").wants(200, "Rivera Family Elena Rivera · NW-1042", "Rivera Rentals LLC NW-1107", "1–2 of 2 customers")
 		s.open("/registrations?q=nobody").wants(200, "No customer matches.", "Show all customers")
 	})
 }
@@ -194,9 +196,9 @@ func TestRegistrationsPages(t *testing.T) {
 	s := r.staff(wire.Slot, portal.AbilityReport)
 	r.eventually("all customers", func() bool { return strings.Contains(s.open("/registrations?q=pch").body, "Person pch") })
 	seen := map[string]bool{}
-	p := s.open("/registrations?q=person")
+	p := s.open("/registrations?q=person").wants(200, "1–25 of 60 customers").lacks("Previous")
 	for pages := 1; ; pages++ {
-		next := ""
+		next, previous := "", ""
 		for n := range p.doc.Descendants() {
 			if n.Data == "a" && strings.HasPrefix(textOf(n), "Person ") {
 				seen[textOf(n)] = true
@@ -204,11 +206,15 @@ func TestRegistrationsPages(t *testing.T) {
 			if n.Data == "a" && textOf(n) == "Next" {
 				next = attr(n, "href")
 			}
+			if n.Data == "a" && textOf(n) == "Previous" {
+				previous = attr(n, "href")
+			}
 		}
 		if next == "" {
 			if pages != 3 {
 				t.Errorf("%d pages, want 3", pages)
 			}
+			s.open("/registrations"+previous).wants(200, "26–50 of 60 customers", "Person pba", "Previous", "Next")
 			break
 		}
 		p = s.open("/registrations" + next)
@@ -216,7 +222,7 @@ func TestRegistrationsPages(t *testing.T) {
 	if len(seen) != 60 {
 		t.Errorf("%d customers on all pages, want 60", len(seen))
 	}
-	p.wants(200, "First page")
+	p.wants(200, "51–60 of 60 customers", "First page")
 }
 
 func TestMailThatIsRefusedShowsUp(t *testing.T) {

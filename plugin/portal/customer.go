@@ -217,10 +217,10 @@ func Words(text string) []string {
 	return unique(fields)
 }
 
-// Terms are what a search finds a customer by: the words of name, display name
-// and email, and the whole email.
+// Terms are what a search finds a customer by: the words of name, display name,
+// email and account number, and the whole email.
 func Terms(c Customer) []string {
-	terms := Words(c.Name + " " + c.DisplayName + " " + c.Email)
+	terms := Words(c.Name + " " + c.DisplayName + " " + c.Email + " " + c.Number)
 	if email := strings.ToLower(c.Email); email != "" {
 		terms = append(terms, clip(email))
 	}

@@ -182,7 +182,7 @@ func Sorts() []string {
 
 // RegistrationQuery filters and sorts the report of registrations.
 type RegistrationQuery struct {
-	// Search matches word prefixes of name, display name and email.
+	// Search matches word prefixes of name, display name, email and account number.
 	Search string
 	// Status is empty for all.
 	Status Status
@@ -191,8 +191,16 @@ type RegistrationQuery struct {
 	Descending bool
 	// Limit of 0 means all rows.
 	Limit int
-	// After is the Cursor of the last row seen, for the same Sort and direction.
-	After string
+	// After is the Cursor of the last row seen, for the same Sort and direction;
+	// Before that of the first one, for the Limit rows that come before it.
+	After, Before string
+}
+
+// RegistrationCount tells where a page of the report stands.
+type RegistrationCount struct {
+	// Total counts all rows of the filter, Earlier those up to After, with it, or
+	// up to Before, without it.
+	Total, Earlier int
 }
 
 // Registration is one unarchived customer's row. Times are zero where nothing happened.
@@ -212,8 +220,10 @@ type ReportStore interface {
 	// Counts returns one Count per status, in the order of Statuses.
 	Counts(ctx context.Context, biller string) ([]Count, error)
 	// Registrations calls send for each row in order and stops at its first
-	// error. Invalid for an After that fits no row of this order.
+	// error. Invalid for an After or Before that fits no row of this order.
 	Registrations(ctx context.Context, biller string, q RegistrationQuery, send func(Registration) error) error
+	// CountRegistrations counts the rows in one statement. Invalid as above.
+	CountRegistrations(ctx context.Context, biller string, q RegistrationQuery) (RegistrationCount, error)
 }
 
 // Counts tells staff how many unarchived customers have each status, all
@@ -230,30 +240,53 @@ func (s *Service) Counts(ctx context.Context, c Caller) ([]Count, error) {
 
 // Registrations reports on unarchived customers to staff who may see reports.
 // It calls send for each row in order and stops at its first error, which it
-// returns. Invalid for an unknown status, sort or cursor.
+// returns. Invalid for an unknown status, sort or cursor, and for Before with
+// After or without Limit.
 func (s *Service) Registrations(ctx context.Context, c Caller, q RegistrationQuery, send func(Registration) error) error {
-	if err := c.need(AbilityReport); err != nil {
+	q, err := s.checkRegistrations(ctx, c, q)
+	if err != nil || q.findsNothing() {
 		return err
+	}
+	return s.Store.Registrations(ctx, c.BillerID, q, send)
+}
+
+// CountRegistrations counts the rows of the report, and those before its page.
+// It fails as Registrations does.
+func (s *Service) CountRegistrations(ctx context.Context, c Caller, q RegistrationQuery) (RegistrationCount, error) {
+	q, err := s.checkRegistrations(ctx, c, q)
+	if err != nil || q.findsNothing() {
+		return RegistrationCount{}, err
+	}
+	return s.Store.CountRegistrations(ctx, c.BillerID, q)
+}
+
+// findsNothing tells of a search for signs only.
+func (q RegistrationQuery) findsNothing() bool {
+	return strings.TrimSpace(q.Search) != "" && len(SearchTerms(q.Search)) == 0
+}
+
+// checkRegistrations returns the query with its defaults, after what expired since
+// the hourly job has been marked.
+func (s *Service) checkRegistrations(ctx context.Context, c Caller, q RegistrationQuery) (RegistrationQuery, error) {
+	if err := c.need(AbilityReport); err != nil {
+		return q, err
 	}
 	if q.Sort == "" {
 		q.Sort = SortName
 	}
 	if !slices.Contains(Sorts(), q.Sort) {
-		return apperr.Field("sort", "The report cannot be sorted by this.")
+		return q, apperr.Field("sort", "The report cannot be sorted by this.")
 	}
 	if q.Status != "" && !slices.Contains(Statuses(), q.Status) {
-		return apperr.Field("status", "There is no such status.")
+		return q, apperr.Field("status", "There is no such status.")
 	}
 	if q.Limit < 0 {
-		return apperr.Field("limit", "The limit must not be negative.")
+		return q, apperr.Field("limit", "The limit must not be negative.")
 	}
-	if err := s.catchUp(ctx, c); err != nil {
-		return err
+	if q.Before != "" && (q.After != "" || q.Limit == 0) {
+		return q, apperr.Field("before", "Going back needs a limit, and excludes going on.")
 	}
-	if strings.TrimSpace(q.Search) != "" && len(SearchTerms(q.Search)) == 0 {
-		return nil // a search for signs only finds nothing
-	}
-	return s.Store.Registrations(ctx, c.BillerID, q, send)
+	return q, s.catchUp(ctx, c)
 }
 
 // catchUp marks what expired since the hourly job, so that filters, sorting and

@@ -72,8 +72,8 @@ func TestCustomerStatus(t *testing.T) {
 
 func TestTerms(t *testing.T) {
 	t.Parallel()
-	c := portal.Customer{Name: "Sam O'Brien", DisplayName: "O'BRIEN, Sam", Email: "Sam.O@Acme.com"}
-	if diff := cmp.Diff([]string{"sam", "o", "brien", "acme", "com", "sam.o@acme.com"}, portal.Terms(c)); diff != "" {
+	c := portal.Customer{Name: "Sam O'Brien", DisplayName: "O'BRIEN, Sam", Email: "Sam.O@Acme.com", Number: "NW-1042"}
+	if diff := cmp.Diff([]string{"sam", "o", "brien", "acme", "com", "nw", "1042", "sam.o@acme.com"}, portal.Terms(c)); diff != "" {
 		t.Errorf("Terms (-want +got):\n%s", diff)
 	}
 	tests := map[string][]string{
@@ -84,6 +84,7 @@ func TestTerms(t *testing.T) {
 		"sam.o@ac":            {"sam.o@ac"},
 		"@acme":               {"acme"},
 		"sam@":                {"sam"},
+		"NW-10":               {"nw", "10"},
 		"日本 ÅNG":              {"日本", "ång"},
 		"a b c d e f g h i j": {"a", "b", "c", "d", "e", "f", "g", "h"},
 	}

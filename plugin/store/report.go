@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -44,6 +45,9 @@ const reportPage = 500
 
 // Registrations implements portal.ReportStore.
 func (s *Store) Registrations(ctx context.Context, biller string, q portal.RegistrationQuery, send func(portal.Registration) error) error {
+	if q.Before != "" {
+		return s.registrationsBefore(ctx, biller, q, send)
+	}
 	left := q.Limit
 	for {
 		page := reportPage
@@ -65,6 +69,36 @@ func (s *Store) Registrations(ctx context.Context, biller string, q portal.Regis
 			return nil
 		}
 	}
+}
+
+// registrationsBefore sends one page that is read backwards.
+func (s *Store) registrationsBefore(ctx context.Context, biller string, q portal.RegistrationQuery, send func(portal.Registration) error) error {
+	rows, err := s.registrations(ctx, biller, q, q.Limit)
+	if err != nil {
+		return err
+	}
+	for _, r := range slices.Backward(rows) {
+		if err := send(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CountRegistrations implements portal.ReportStore.
+func (s *Store) CountRegistrations(ctx context.Context, biller string, q portal.RegistrationQuery) (portal.RegistrationCount, error) {
+	query, args, err := countSQL(biller, q)
+	if err != nil {
+		return portal.RegistrationCount{}, err
+	}
+	var row struct {
+		Total   int `db:"total"`
+		Earlier int `db:"earlier"`
+	}
+	if err := s.db.R.GetContext(ctx, &row, query, args...); err != nil {
+		return portal.RegistrationCount{}, fmt.Errorf("count registrations: %w", err)
+	}
+	return portal.RegistrationCount(row), nil
 }
 
 func (s *Store) registrations(ctx context.Context, biller string, q portal.RegistrationQuery, limit int) ([]portal.Registration, error) {
@@ -134,44 +168,96 @@ const selectRegistrations = `
 		c.email_confirmed,
 		c.name_key,
 		c.display_key,
-		c.email_key
-	FROM customers c
-	WHERE c.biller_id = $1 AND NOT c.archived`
+		c.email_key`
 
-// registrationSQL is one page of the report. Each sort has an index, and rows go
-// on after a (key, id) pair, so every page costs the same.
-func registrationSQL(biller string, q portal.RegistrationQuery, limit int) (string, []any, error) {
-	var b strings.Builder
-	b.WriteString(selectRegistrations)
-	args := []any{biller}
-	arg := func(v any) string {
-		args = append(args, v)
-		return fmt.Sprintf("$%d", len(args))
-	}
+// reportSQL is a statement on the report with its arguments, the first of which
+// is the biller.
+type reportSQL struct {
+	strings.Builder
+	args []any
+}
+
+func (b *reportSQL) arg(v any) string {
+	b.args = append(b.args, v)
+	return fmt.Sprintf("$%d", len(b.args))
+}
+
+// from writes which rows are in the report.
+func (b *reportSQL) from(q portal.RegistrationQuery) {
+	b.WriteString(`
+	FROM customers c
+	WHERE c.biller_id = $1 AND NOT c.archived`)
 	if q.Status != "" {
-		b.WriteString(` AND c.status = ` + arg(string(q.Status)))
+		b.WriteString(` AND c.status = ` + b.arg(string(q.Status)))
 	}
 	for _, term := range portal.SearchTerms(q.Search) {
 		b.WriteString(`
 			AND c.id IN (
 				SELECT t.customer_id
 				FROM customer_terms t
-				WHERE t.biller_id = $1 AND t.term >= ` + arg(term) + ` AND t.term < ` + arg(term+"\U0010FFFF") + `)`)
+				WHERE t.biller_id = $1 AND t.term >= ` + b.arg(term) + ` AND t.term < ` + b.arg(term+"\U0010FFFF") + `)`)
 	}
-	column := sortColumns()[q.Sort]
-	direction, after := "", ">"
-	if q.Descending {
-		direction, after = " DESC", "<"
+}
+
+// place compares rows with a cursor: "(c.name_key, c.id) > ($2, $3)".
+func (b *reportSQL) place(q portal.RegistrationQuery, operator, after string) (string, error) {
+	cursor, err := parseCursor(q, after)
+	if err != nil {
+		return "", err
 	}
-	if q.After != "" {
-		cursor, err := parseCursor(q)
+	return fmt.Sprintf("(c.%s, c.id) %s (%s, %s)", sortColumns()[q.Sort], operator, b.arg(cursor.key()), b.arg(cursor.ID)), nil
+}
+
+// registrationSQL is one page of the report, backwards if the page before a row is
+// asked for. Each sort has an index, and rows go on from a (key, id) pair, so
+// every page costs the same.
+func registrationSQL(biller string, q portal.RegistrationQuery, limit int) (string, []any, error) {
+	b := reportSQL{args: []any{biller}}
+	b.WriteString(selectRegistrations)
+	b.from(q)
+	from, down := q.After, q.Descending
+	if q.Before != "" {
+		from, down = q.Before, !down
+	}
+	direction, operator := "", ">"
+	if down {
+		direction, operator = " DESC", "<"
+	}
+	if from != "" {
+		place, err := b.place(q, operator, from)
 		if err != nil {
 			return "", nil, err
 		}
-		b.WriteString(fmt.Sprintf(" AND (c.%s, c.id) %s (%s, %s)", column, after, arg(cursor.key()), arg(cursor.ID)))
+		b.WriteString(" AND " + place)
 	}
-	fmt.Fprintf(&b, " ORDER BY c.%s%s, c.id%s LIMIT %s", column, direction, direction, arg(limit))
-	return b.String(), args, nil
+	column := sortColumns()[q.Sort]
+	fmt.Fprintf(&b, " ORDER BY c.%s%s, c.id%s LIMIT %s", column, direction, direction, b.arg(limit))
+	return b.String(), b.args, nil
+}
+
+// countSQL counts all rows, and those that come before the page.
+func countSQL(biller string, q portal.RegistrationQuery) (string, []any, error) {
+	b := reportSQL{args: []any{biller}}
+	earlier, from, operator := "0", q.After, "<="
+	if q.Before != "" {
+		from, operator = q.Before, "<"
+	}
+	if q.Descending {
+		operator = strings.Replace(operator, "<", ">", 1)
+	}
+	if from != "" {
+		place, err := b.place(q, operator, from)
+		if err != nil {
+			return "", nil, err
+		}
+		earlier = "COUNT(CASE WHEN " + place + " THEN 1 END)"
+	}
+	b.WriteString(`
+	SELECT
+		COUNT(*) AS total,
+		` + earlier + ` AS earlier`)
+	b.from(q)
+	return b.String(), b.args, nil
 }
 
 func sortColumns() map[string]string {
@@ -221,9 +307,9 @@ func (r registrationRow) cursor(q portal.RegistrationQuery) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-func parseCursor(q portal.RegistrationQuery) (cursor, error) {
+func parseCursor(q portal.RegistrationQuery, from string) (cursor, error) {
 	bad := apperr.Field("after", "This page of the report is no longer there. Start again from the first.")
-	text, err := base64.RawURLEncoding.DecodeString(q.After)
+	text, err := base64.RawURLEncoding.DecodeString(from)
 	if err != nil {
 		return cursor{}, bad
 	}

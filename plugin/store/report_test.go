@@ -70,6 +70,7 @@ func TestRegistrationsSortAndPage(t *testing.T) {
 				if diff := gocmp.Diff(ids(all), ids(w.paged(t, q))); diff != "" {
 					t.Errorf("pages of %s, descending %v (-want +got):\n%s", sort, desc, diff)
 				}
+				w.wantWayBack(t, q, all)
 			}
 		}
 	})
@@ -99,6 +100,34 @@ func (w *world) paged(t *testing.T, q portal.RegistrationQuery) []portal.Registr
 	}
 }
 
+// wantWayBack goes back from the last row to the first, seven at a time, and
+// counts what is before each page.
+func (w *world) wantWayBack(t *testing.T, q portal.RegistrationQuery, all []portal.Registration) {
+	t.Helper()
+	q.Limit = 7
+	end := len(all) - 1
+	for end > 0 {
+		q.Before = all[end].Cursor
+		start := max(0, end-q.Limit)
+		if diff := gocmp.Diff(ids(all[start:end]), ids(w.rows(t, q))); diff != "" {
+			t.Errorf("before row %d of %s, descending %v (-want +got):\n%s", end, q.Sort, q.Descending, diff)
+		}
+		w.wantCount(t, q, len(all), end)
+		w.wantCount(t, portal.RegistrationQuery{Sort: q.Sort, Descending: q.Descending, After: q.Before}, len(all), end+1)
+		end = start
+	}
+	w.wantCount(t, portal.RegistrationQuery{Sort: q.Sort, Descending: q.Descending}, len(all), 0)
+}
+
+func (w *world) wantCount(t *testing.T, q portal.RegistrationQuery, total, earlier int) {
+	t.Helper()
+	got, err := w.CountRegistrations(t.Context(), w.caller, q)
+	must(t, err)
+	if diff := gocmp.Diff(portal.RegistrationCount{Total: total, Earlier: earlier}, got); diff != "" {
+		t.Errorf("count of %+v (-want +got):\n%s", q, diff)
+	}
+}
+
 func TestRegistrationsSearch(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
@@ -119,6 +148,9 @@ func TestRegistrationsSearch(t *testing.T) {
 			{"ÅNG", []string{"c4"}},
 			{"zoe@bü", []string{"c4"}},
 			{"oe", nil},
+			{"nw-2", []string{"c2"}},
+			{"nw", []string{"c1", "c2", "c3", "c4"}},
+			{"NW 4 zoe", []string{"c4"}},
 			{"100%", nil},
 			{"j\x00ane", nil},
 			{"a@\x00", []string{"c1", "c2", "c4"}},
@@ -128,6 +160,7 @@ func TestRegistrationsSearch(t *testing.T) {
 		for _, tt := range tests {
 			got := ids(w.rows(t, portal.RegistrationQuery{Search: tt.search}))
 			slices.Sort(got)
+			w.wantCount(t, portal.RegistrationQuery{Search: tt.search}, len(tt.want), 0)
 			if diff := gocmp.Diff(tt.want, got, equateEmpty()); diff != "" {
 				t.Errorf("search %q (-want +got):\n%s", tt.search, diff)
 			}
@@ -173,10 +206,15 @@ func TestRegistrationsBadQuery(t *testing.T) {
 		for _, q := range []portal.RegistrationQuery{
 			{Sort: "password"}, {Status: "Lost"}, {Limit: -1}, {After: "x"}, {After: "bnVsbA"},
 			{After: first.Cursor, Sort: portal.SortEmail}, {After: first.Cursor, Descending: true},
+			{Before: "x", Limit: 1}, {Before: first.Cursor}, {Before: first.Cursor, After: first.Cursor, Limit: 1},
 		} {
 			wantCode(t, w.Registrations(t.Context(), w.caller, q, none), apperr.Invalid)
+			_, err := w.CountRegistrations(t.Context(), w.caller, q)
+			wantCode(t, err, apperr.Invalid)
 		}
 		wantCode(t, w.Registrations(t.Context(), public(w.caller), portal.RegistrationQuery{}, none), apperr.PermissionDenied)
+		_, err := w.CountRegistrations(t.Context(), public(w.caller), portal.RegistrationQuery{})
+		wantCode(t, err, apperr.PermissionDenied)
 	})
 }
 

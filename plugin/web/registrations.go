@@ -20,10 +20,12 @@ type registrationsPage struct {
 	Sorts    []option
 	Columns  []column
 	Rows     []registrationRow
-	// First and Next are empty where there is no such page.
-	First, Next string
-	Filtered    bool
-	Clear       string
+	// Shown says which of how many rows these are.
+	Shown string
+	// First, Previous and Next are empty where there is no such page.
+	First, Previous, Next string
+	Filtered              bool
+	Clear                 string
 }
 
 type option struct {
@@ -65,26 +67,35 @@ func (s *Web) registrationsPage(v *visit) error {
 
 func (v *visit) registrationsPage() (registrationsPage, error) {
 	q := v.registrationQuery()
+	q.Limit = rowsPerPage
 	p := registrationsPage{frame: v.titled(v.T("report.title")), Query: q, Filtered: q.Search != "" || q.Status != "", Clear: "?"}
-	q.Limit = rowsPerPage + 1
+	first, last := "", ""
 	err := v.web.service.Registrations(v.r.Context(), v.caller, q, func(r portal.Registration) error {
-		if len(p.Rows) == rowsPerPage {
-			p.Next = "more"
-			return nil
-		}
 		p.Rows = append(p.Rows, v.registrationRow(r))
-		p.Query.After = r.Cursor
+		if last = r.Cursor; first == "" {
+			first = r.Cursor
+		}
 		return nil
 	})
 	if err != nil {
 		return registrationsPage{}, err
 	}
-	if p.Next != "" {
-		p.Next = p.href(func(u url.Values) { u.Set("after", p.Query.After) })
+	count, err := v.web.service.CountRegistrations(v.r.Context(), v.caller, q)
+	if err != nil {
+		return registrationsPage{}, err
 	}
-	if q.After != "" {
+	earlier := count.Earlier
+	if q.Before != "" {
+		earlier = max(0, earlier-len(p.Rows))
+	}
+	if earlier > 0 {
 		p.First = p.href(nil)
+		p.Previous = p.href(func(u url.Values) { u.Set("before", first) })
 	}
+	if to := earlier + len(p.Rows); to < count.Total {
+		p.Next = p.href(func(u url.Values) { u.Set("after", last) })
+	}
+	p.Shown = v.N("report.shown", count.Total, "From", earlier+1, "To", earlier+len(p.Rows))
 	p.choices()
 	return p, nil
 }
@@ -93,6 +104,9 @@ func (v *visit) registrationsPage() (registrationsPage, error) {
 // that an old bookmark still shows the report. A hyphen before sort is descending.
 func (v *visit) registrationQuery() portal.RegistrationQuery {
 	q := portal.RegistrationQuery{Search: web.QueryValue(v.r, "q"), After: web.QueryValue(v.r, "after"), Sort: portal.SortDisplayName}
+	if q.After == "" {
+		q.Before = web.QueryValue(v.r, "before")
+	}
 	for _, s := range portal.Statuses() {
 		if string(s) == web.QueryValue(v.r, "status") {
 			q.Status = s
@@ -164,12 +178,17 @@ func (p *registrationsPage) choices() {
 
 func (v *visit) registrationRow(r portal.Registration) registrationRow {
 	row := registrationRow{
-		Href: v.customerHref(r.CustomerID), Name: r.DisplayName, Small: r.Name,
+		Href: v.customerHref(r.CustomerID), Name: r.DisplayName,
 		Badge: statusBadge(v.Text, r.Status), Confirmed: v.T("report.no"),
 	}
-	if row.Name == "" || row.Name == r.Name {
-		row.Name, row.Small = r.Name, r.Number
+	if row.Name == "" {
+		row.Name = r.Name
 	}
+	small := nonEmpty(r.Name, r.Number)
+	if row.Name == r.Name {
+		small = nonEmpty(r.Number)
+	}
+	row.Small = strings.Join(small, " · ")
 	if r.EmailConfirmed {
 		row.Confirmed = v.T("report.yes")
 	}
