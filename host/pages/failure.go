@@ -126,7 +126,7 @@ func (f *failures) down(w http.ResponseWriter, r *http.Request, t target, err er
 	}
 	lead := "This is on our side, not yours. Please try again in a few minutes."
 	if t.addon.Manifest != nil && (apperr.Is(err, apperr.Unavailable) || wire.Gone(err)) {
-		lead = "This is on our side, not yours. It stopped and is being started again. Please try again in a minute."
+		lead = "This is on our side, not yours. We are starting it again. Please try again in a minute."
 	}
 	f.write(w, r, status, branded(t, message{
 		Icon: "clock", Heading: "The portal is not available",

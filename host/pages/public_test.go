@@ -63,7 +63,7 @@ func TestPublicAnswers(t *testing.T) {
 		}), 503, map[string]string{"Retry-After": "3"}, "Contact Northwind"},
 		{"says what it does about it", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error {
 			return &apperr.Error{Code: apperr.Unavailable, Message: "restarting", RetryAfter: 3 * time.Second}
-		}), 503, nil, "is being started again"},
+		}), 503, nil, "We are starting it again."},
 		{"shows the biller's mark", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error { return nil }), 502, nil, `>N</text></svg>Northwind`},
 		{"answers nothing", client(func(context.Context, string, wire.PageRequest, wire.OnHead) error { return nil }), 502, nil, "R-"},
 	}
