@@ -33,9 +33,9 @@ func (customerFormPage) Inputs() [][]input {
 			{"phone", "Phone", "With area code", "tel", "off"},
 			{"street", "Street", "With the house number", "text", "off"},
 			{"city", "City", "Town or city", "text", "off"},
-			{"state", "State", "As on an envelope: FL", "text", "off"},
+			{"state", "State", "For example FL", "text", "off"},
 			{"zip", "Zip", "Postal code", "text", "off"},
-			{"country", "Country", "Only if it is abroad", "text", "off"},
+			{"country", "Country", "For example USA", "text", "off"},
 		},
 	}
 }
