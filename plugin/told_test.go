@@ -143,7 +143,7 @@ func TestTabTellsOfChangedAddresses(t *testing.T) {
 	c.Email = "new@riverafamily.example"
 	r.changed(c)
 	tab := r.staff(wire.Slot, portal.AbilityInvite)
-	tab.open("/customer?customer=c1").wants(200, "Signs in as "+elena, "Not the address in the profile", "Email changed", "From "+elena+" to new@riverafamily.example.")
+	tab.open("/customer?customer=c1").wants(200, elena+" Signs in with this address. Access since", "Not the address in the profile", "Email changed", "From "+elena+" to new@riverafamily.example.")
 	c = customers()[1]
 	c.Email = " "
 	r.changed(c)

@@ -85,7 +85,7 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		}
 	}
 	for _, person := range view.People {
-		line := personLine{Email: v.T("report.signin", "Email", person.Email), Since: v.T("customer.people.since", "Date", v.Date(person.Since))}
+		line := personLine{Email: person.Email, Since: v.T("customer.people.since", "Date", v.Date(person.Since))}
 		if person.Differs {
 			line.Differs = v.T("customer.people.differs")
 		}
