@@ -82,7 +82,12 @@ func NewHost() *Host {
 		customers: map[string][]sdk.Customer{},
 		invoices:  map[string][]sdk.Invoice{},
 	}
-	h.AddBiller(sdk.Biller{
+	h.AddBiller(firstBiller())
+	return h
+}
+
+func firstBiller() sdk.Biller {
+	return sdk.Biller{
 		ID:           Northwind,
 		Slug:         Northwind,
 		Name:         "Northwind Utilities",
@@ -96,8 +101,7 @@ func NewHost() *Host {
 		Currency:     "USD",
 		PortalURL:    "http://portal.test/portal/" + Northwind,
 		CustomerPath: "/admin/customers/{id}",
-	})
-	return h
+	}
 }
 
 // AddBiller adds a biller or replaces the one with its id.

@@ -6,62 +6,91 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
 
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
+// Process starts an add-on's program in a process of its own, as a platform
+// does, and stops it when the test ends. The test fails if the program does not
+// start, does not end by itself when it is asked to, or leaves a process or its
+// socket behind. What it prints goes to the test's log.
+func Process(tb testing.TB, path string, opts ...Option) *Instance {
+	tb.Helper()
+	output := newOutput(tb.Output())
+	i, err := Launch(tb.Context(), path, output, opts...)
+	if err != nil {
+		output.close()
+		tb.Fatal(err)
+	}
+	i.tb = tb
+	tb.Cleanup(func() {
+		if err := i.Stop(); err != nil {
+			tb.Errorf("stop add-on: %v", err)
+		}
+		output.close()
+	})
+	return i
+}
+
+// Build compiles the Go program in dir and returns its path, which lasts as
+// long as the test.
+func Build(tb testing.TB, dir string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "program")
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, ".")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("build %s: %v\n%s", dir, err, out)
+	}
+	return path
+}
+
 // Launch starts an add-on's program in a process of its own, with an empty
 // environment and what it prints going to output. The caller calls Stop; the
 // process ends with this one in any case. Methods of the Instance that fail
-// tests must not be used; see EnableAll and Handler.
-func Launch(ctx context.Context, program string, output io.Writer, opts ...Option) (*Instance, error) {
-	program, err := filepath.Abs(program)
+// tests must not be used; see EnableAll and Handler. Tests use Process.
+func Launch(ctx context.Context, path string, output io.Writer, opts ...Option) (*Instance, error) {
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	lifeline, ours, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("make lifeline: %w", err)
-	}
-	client := plugin.NewClient(clientConfig(program, lifeline, output))
-	end := once(func() error {
-		client.Kill()
-		return ours.Close()
-	})
-	protocol, err := client.Client()
-	if err := errors.Join(err, lifeline.Close()); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", program, err), end())
-	}
 	o := newOptions(opts)
+	output = newOutput(output)
 	if o.log == nil {
 		o.log = slog.New(slog.NewTextHandler(output, nil))
 	}
+	var p *program
+	client := plugin.NewClient(clientConfig(output, func(env []string) *program {
+		p = newProgram(path, env, output)
+		return p
+	}))
+	protocol, err := client.Client()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", path, err), kill(client, p))
+	}
 	i, err := start(protocol, o)
 	if err != nil {
-		return nil, errors.Join(err, end())
+		return nil, errors.Join(err, kill(client, p))
 	}
-	i.stop = once(func() error { return errors.Join(i.leave(), end()) })
+	i.program = p
+	i.stop = sync.OnceValue(func() error { return errors.Join(i.leave(), kill(client, p), p.verdict()) })
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}
 	return i, nil
 }
 
-func clientConfig(program string, lifeline *os.File, output io.Writer) *plugin.ClientConfig {
-	cmd := exec.Command(program)
-	cmd.Env = []string{wire.LifelineEnv + "=3"}
-	for _, name := range []string{"TZ", "LANG", "TMPDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			cmd.Env = append(cmd.Env, name+"="+v)
-		}
-	}
-	cmd.ExtraFiles = []*os.File{lifeline}
+func clientConfig(output io.Writer, run func(env []string) *program) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.VersionedPlugins(nil),
@@ -69,14 +98,33 @@ func clientConfig(program string, lifeline *os.File, output io.Writer) *plugin.C
 		GRPCDialOptions:  wire.DialOptions(),
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		Cmd:              cmd,
-		Stderr:           output,
 		SyncStdout:       output,
 		SyncStderr:       output,
-		// With any other level go-plugin parses the add-on's lines, and panics
-		// on some of them.
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+			return run(spec.Env), nil
+		},
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Off, Output: io.Discard}),
 	}
+}
+
+// kill asks the process to end and, after some patience, ends it. go-plugin
+// alone would wait for a stopped process forever.
+func kill(client *plugin.Client, p *program) error {
+	done := make(chan struct{})
+	go func() { defer close(done); client.Kill() }()
+	select {
+	case <-done:
+	case <-time.After(stopTime):
+		if p != nil && p.lifeline != nil {
+			p.signal(syscall.SIGKILL)
+		}
+		<-done
+	}
+	if p == nil || p.lifeline == nil {
+		return nil
+	}
+	<-p.done
+	return p.hangUp()
 }
 
 // EnableAll enables the add-on for billers of the host and returns the reasons
@@ -87,4 +135,28 @@ func (i *Instance) EnableAll(ctx context.Context, billers ...string) error {
 		err = errors.Join(err, fmt.Errorf("enable %s: %s", biller, reason))
 	}
 	return err
+}
+
+// output takes what several goroutines write, until it is closed.
+type output struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func newOutput(to io.Writer) *output { return &output{to: to} }
+
+// Write drops what comes after close.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.to == nil {
+		return len(b), nil
+	}
+	return o.to.Write(b)
+}
+
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.to = nil
 }

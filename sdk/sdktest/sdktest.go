@@ -7,14 +7,17 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -31,8 +34,10 @@ type Instance struct {
 	// Capabilities are what the add-on said it offers.
 	Capabilities []string
 
-	tb   testing.TB
-	stop func() error
+	tb      testing.TB
+	request wire.StartRequest
+	program *program // nil in process
+	stop    func() error
 }
 
 // Option changes what an add-on is started with.
@@ -44,6 +49,10 @@ type options struct {
 	key      []byte
 	log      *slog.Logger
 	level    slog.Level
+
+	output    io.Writer
+	server    []grpc.ServerOption
+	unstarted bool
 }
 
 // WithHost starts the add-on against a host that the test has prepared.
@@ -65,6 +74,12 @@ func WithKey(key []byte) Option { return func(o *options) { o.key = key } }
 // WithLog sends the log of add-on and fake host elsewhere than to the test.
 func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
+// withOutput sends what a process prints somewhere.
+func withOutput(w io.Writer) Option { return func(o *options) { o.output = w } }
+
+// unstarted leaves the add-on connected, before its Start.
+func unstarted() Option { return func(o *options) { o.unstarted = true } }
+
 // Start starts the add-on in this process and stops it when the test ends. The
 // test fails if the add-on does not start, or if its background work ends early.
 func Start(tb testing.TB, addon sdk.Addon, opts ...Option) *Instance {
@@ -83,20 +98,11 @@ func TryStart(tb testing.TB, addon sdk.Addon, opts ...Option) (*Instance, error)
 	if o.log == nil {
 		o.log = testLog(tb)
 	}
-	server := wire.NewAddonServer(addon, wire.AddonOptions{
-		Log:   o.log,
-		Ended: func(err error) { tb.Errorf("the add-on's background work ended: %v", err) },
-	})
-	protocol, closeProtocol, err := serveInProcess(server)
+	i, err := serve(addon, o, func(err error) { tb.Errorf("the add-on's background work ended: %v", err) })
 	if err != nil {
 		return nil, err
 	}
-	i, err := start(protocol, o)
-	if err != nil {
-		return nil, errors.Join(err, closeProtocol())
-	}
 	i.tb = tb
-	i.stop = once(func() error { return errors.Join(i.leave(), closeProtocol()) })
 	tb.Cleanup(func() {
 		if err := i.Stop(); err != nil {
 			tb.Errorf("stop add-on: %v", err)
@@ -105,9 +111,26 @@ func TryStart(tb testing.TB, addon sdk.Addon, opts ...Option) (*Instance, error)
 	return i, nil
 }
 
+// serve starts the add-on in this process.
+func serve(addon sdk.Addon, o *options, ended func(error)) (*Instance, error) {
+	server := wire.NewAddonServer(addon, wire.AddonOptions{Log: o.log, Ended: ended})
+	protocol, closeProtocol, err := serveInProcess(func(opts []grpc.ServerOption) *grpc.Server {
+		return server.GRPC(append(opts, o.server...))
+	}, server)
+	if err != nil {
+		return nil, err
+	}
+	i, err := start(protocol, o)
+	if err != nil {
+		return nil, errors.Join(err, closeProtocol())
+	}
+	i.stop = sync.OnceValue(func() error { return errors.Join(i.leave(), closeProtocol()) })
+	return i, nil
+}
+
 func newOptions(opts []Option) *options {
 	key := sha256.Sum256([]byte("sdktest"))
-	o := &options{key: key[:], level: slog.LevelDebug}
+	o := &options{key: key[:], level: slog.LevelDebug, output: io.Discard}
 	for _, set := range opts {
 		set(o)
 	}
@@ -127,20 +150,26 @@ func start(protocol plugin.ClientProtocol, o *options) (*Instance, error) {
 	if !ok {
 		return nil, fmt.Errorf("dispensed %T", raw)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	names, err := client.Start(ctx, wire.StartRequest{
+	i := &Instance{Host: o.host, Client: client, request: wire.StartRequest{
 		Services: o.host,
 		Log:      o.log,
 		Database: o.database,
 		Key:      o.key,
 		Dev:      true,
 		LogLevel: o.level,
-	})
-	if err != nil {
-		return nil, err
+	}}
+	if o.unstarted {
+		return i, nil
 	}
-	return &Instance{Host: o.host, Client: client, Capabilities: names}, nil
+	return i, i.begin(context.Background())
+}
+
+// begin starts the add-on, once.
+func (i *Instance) begin(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	i.Capabilities, err = i.Client.Start(ctx, i.request)
+	return err
 }
 
 // leave drains and stops the add-on.
@@ -154,28 +183,15 @@ func (i *Instance) leave() error {
 // look at what is left; it may be called again.
 func (i *Instance) Stop() error { return i.stop() }
 
-func once(f func() error) func() error {
-	var (
-		done bool
-		err  error
-	)
-	return func() error {
-		if !done {
-			done, err = true, f()
-		}
-		return err
-	}
-}
-
 // serveInProcess connects go-plugin's client and server over a socket.
-func serveInProcess(server *wire.AddonServer) (plugin.ClientProtocol, func() error, error) {
+func serveInProcess(listen func([]grpc.ServerOption) *grpc.Server, server *wire.AddonServer) (plugin.ClientProtocol, func() error, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	attach := make(chan *plugin.ReattachConfig, 1)
 	closed := make(chan struct{})
 	go plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.VersionedPlugins(server),
-		GRPCServer:       server.GRPC,
+		GRPCServer:       listen,
 		Logger:           hclog.NewNullLogger(),
 		Test:             &plugin.ServeTestConfig{Context: ctx, ReattachConfigCh: attach, CloseCh: closed},
 	})

@@ -43,19 +43,11 @@ func TestWithoutPermission(t *testing.T) {
 	}
 }
 
-func TestManifestFitsTheProgram(t *testing.T) {
+func TestConforms(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(manifest.FileName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := manifest.Parse(manifest.FileName, data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := addon(); m.ID != a.ID || m.Version != a.Version {
-		t.Errorf("manifest says %s %s, program %s %s", m.ID, m.Version, a.ID, a.Version)
-	}
+	m := sdktest.Manifest(t, manifest.FileName)
+	t.Run("in process", func(t *testing.T) { sdktest.Conform(t, m, sdktest.InProcess(addon())) })
+	t.Run("as a process", func(t *testing.T) { sdktest.Conform(t, m, sdktest.Program(sdktest.Build(t, "."))) })
 }
 
 func TestFortyLinesSuffice(t *testing.T) {
