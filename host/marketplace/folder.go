@@ -1,5 +1,7 @@
 // Package marketplace knows which add-ons may be installed: the packages in a
-// folder that the operator fills.
+// folder that the operator fills, or those of a marketplace that somebody signs.
+// The latter is a TUF repository: Repository makes it, Client takes from it and
+// proves every byte.
 package marketplace
 
 import (

@@ -53,5 +53,14 @@ func find(ctx context.Context, from Source, id, version string) (Offer, error) {
 			return o, nil
 		}
 	}
+	if version != "" { // the source knows why
+		r, err := from.Fetch(ctx, id, version)
+		if err != nil {
+			return Offer{}, err
+		}
+		if err := r.Close(); err != nil {
+			return Offer{}, err
+		}
+	}
 	return Offer{}, apperr.Errorf(apperr.NotFound, "There is no such add-on in the marketplace.")
 }

@@ -86,6 +86,8 @@ func breach(from, to string) string {
 		return "sqlx stays in sqldb, jobs and stores"
 	case withinAny(to, "github.com/lib/pq", "modernc.org/sqlite") && !within(from, "sdk/sqldb"):
 		return "drivers stay in sqldb"
+	case withinAny(to, "github.com/theupdateframework/go-tuf/v2", "github.com/sigstore/sigstore") && from != "host/marketplace":
+		return "TUF stays in the marketplace"
 	case within(to, "host/cmd/billhost") && !within(from, "host/cmd/billhost"):
 		return "the reference platform is imported by nobody"
 	case from == "host/addon" && own(to) && !within(to, "sdk"):

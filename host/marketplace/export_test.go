@@ -1,0 +1,4 @@
+package marketplace
+
+// CheckRedirect decides about redirects.
+var CheckRedirect = checkRedirect
