@@ -65,7 +65,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 		SignUp:  &rpc.SignUp{Service: service, Host: env.Host, Audit: trail},
 		Report:  &rpc.Reporter{Service: service},
 		Events:  &rpc.Events{Service: service},
-		Billers: &rpc.Billers{Service: service},
+		Billers: &rpc.Billers{Service: service, Keeper: w.keeper},
 		Run:     w.run, Close: db.Close,
 	}, nil
 }

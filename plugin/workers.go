@@ -17,7 +17,10 @@ import (
 
 // workers do the portal's jobs: mails, which must come back soon after a kill,
 // and the long reading of all customers, which must not be cut off.
-type workers struct{ mails, upkeep *jobs.Worker }
+type workers struct {
+	mails, upkeep *jobs.Worker
+	keeper        *rpc.Keeper
+}
 
 // upkeepLease lets a million customers be read in one job.
 const upkeepLease = 20 * time.Minute
@@ -43,7 +46,7 @@ func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catal
 	if err != nil {
 		return nil, err
 	}
-	return &workers{mails: mails, upkeep: upkeep}, nil
+	return &workers{mails: mails, upkeep: upkeep, keeper: keeper}, nil
 }
 
 // wake tells the workers of jobs that a commit has added.

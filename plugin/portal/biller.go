@@ -16,9 +16,10 @@ const (
 
 // BillerStore follows which billers use the portal.
 type BillerStore interface {
-	// EnableBiller makes the biller known, with the agreement if it has none, and
+	// EnableBiller makes the biller known, tells whether it was new, gives it the
+	// agreement if it has none, and
 	// schedules JobSync and JobRefresh for now.
-	EnableBiller(ctx context.Context, biller string, agreement Agreement, now time.Time) error
+	EnableBiller(ctx context.Context, biller string, agreement Agreement, now time.Time) (first bool, err error)
 	// DisableBiller ends every session at its next request. Data stays.
 	DisableBiller(ctx context.Context, biller string) error
 	// PurgeBiller deletes everything of the biller.
@@ -28,8 +29,9 @@ type BillerStore interface {
 	Schedule(ctx context.Context, biller, kind string, at time.Time) error
 }
 
-// Enable opens the portal for a biller. It may be repeated.
-func (s *Service) Enable(ctx context.Context, c Caller) error {
+// Enable opens the portal for a biller and tells whether it is the first time. It
+// may be repeated.
+func (s *Service) Enable(ctx context.Context, c Caller) (first bool, err error) {
 	now := s.Now()
 	return s.Store.EnableBiller(ctx, c.BillerID, DefaultAgreement(now), now)
 }

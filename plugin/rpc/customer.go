@@ -81,22 +81,31 @@ func (k *Keeper) Sync(ctx context.Context, j jobs.Job) error {
 	c := caller.Of(sdk.CallFrom(ctx), "")
 	query := sdk.CustomerQuery{Limit: syncPage}
 	for {
-		page, err := k.Host.Customers.ListCustomers(ctx, query)
+		next, err := k.take(ctx, c, query)
 		if err != nil {
-			return fmt.Errorf("list customers: %w", err)
+			return err
 		}
-		customers := make([]portal.Customer, len(page.Customers))
-		for i, cu := range page.Customers {
-			customers[i] = customer(cu)
-		}
-		if err := k.Service.ApplyCustomers(ctx, c, customers); err != nil {
-			return fmt.Errorf("apply customers: %w", err)
-		}
-		if page.Next == "" {
+		if next == "" {
 			return k.Service.Schedule(ctx, c, portal.JobSync, syncPause)
 		}
-		query.After = page.Next
+		query.After = next
 	}
+}
+
+// take takes a page of customers over and tells where the next one begins.
+func (k *Keeper) take(ctx context.Context, c portal.Caller, query sdk.CustomerQuery) (next string, err error) {
+	page, err := k.Host.Customers.ListCustomers(ctx, query)
+	if err != nil {
+		return "", fmt.Errorf("list customers: %w", err)
+	}
+	customers := make([]portal.Customer, len(page.Customers))
+	for i, cu := range page.Customers {
+		customers[i] = customer(cu)
+	}
+	if err := k.Service.ApplyCustomers(ctx, c, customers); err != nil {
+		return "", fmt.Errorf("apply customers: %w", err)
+	}
+	return page.Next, nil
 }
 
 // Refresh does jobs of portal.JobRefresh: it marks what has expired.

@@ -12,31 +12,35 @@ import (
 )
 
 // EnableBiller implements portal.BillerStore.
-func (s *Store) EnableBiller(ctx context.Context, biller string, agreement portal.Agreement, now time.Time) error {
+func (s *Store) EnableBiller(ctx context.Context, biller string, agreement portal.Agreement, now time.Time) (first bool, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer tx.Rollback()
+	known, err := s.lockBiller(ctx, tx, biller)
+	if err != nil {
+		return false, err
+	}
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO billers (biller_id, enabled, created_at)
 		VALUES ($1, $2, $3)
 		ON CONFLICT (biller_id) DO UPDATE SET enabled = excluded.enabled`, biller, true, us(now)); err != nil {
-		return fmt.Errorf("enable biller: %w", err)
+		return false, fmt.Errorf("enable biller: %w", err)
 	}
 	if err := insertAgreement(ctx, tx, biller, agreement); err != nil {
-		return err
+		return false, err
 	}
 	for _, kind := range []string{portal.JobSync, portal.JobRefresh} {
 		if err := schedule(ctx, tx, biller, kind, now); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return err
+		return false, err
 	}
 	s.wake(biller)
-	return nil
+	return !known, nil
 }
 
 // Schedule implements portal.BillerStore.

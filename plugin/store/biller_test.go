@@ -46,7 +46,9 @@ func TestDisabledBillerAndPurge(t *testing.T) {
 		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("Session while disabled = %v", err)
 		}
-		must(t, w.Enable(ctx, w.caller))
+		if first, err := w.Enable(ctx, w.caller); err != nil || first {
+			t.Fatalf("Enable again: first %v, %v", first, err)
+		}
 		if _, err := w.Session(ctx, c, session); err != nil {
 			t.Errorf("Session after enabling again = %v", err)
 		}
@@ -83,7 +85,9 @@ func TestPurgeIsFinal(t *testing.T) {
 			t.Errorf("answers = %v", counts)
 		}
 		w.wantRows(t, map[string]int{"billers": 0, "customers": 0, "customer_terms": 0, "jobs": 0})
-		must(t, w.Enable(ctx, w.caller))
+		if first, err := w.Enable(ctx, w.caller); err != nil || !first {
+			t.Fatalf("Enable after purge: first %v, %v", first, err)
+		}
 		must(t, w.ApplyCustomers(ctx, w.caller, customers()))
 		w.wantRows(t, map[string]int{"customers": 4})
 		w.wantOther(t)

@@ -83,7 +83,8 @@ func mustWorld(tb testing.TB, db *sqldb.DB) *world {
 		other:  caller("south", "Southwind Pools"),
 	}
 	for _, cl := range []portal.Caller{w.caller, w.other} {
-		must(tb, w.Enable(tb.Context(), cl))
+		_, err := w.Enable(tb.Context(), cl)
+		must(tb, err)
 		must(tb, w.ApplyCustomers(tb.Context(), cl, customers()))
 	}
 	return w

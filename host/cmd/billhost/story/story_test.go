@@ -50,6 +50,7 @@ func installs(staff *person, p *platform) {
 	staff.heading("Customer Portal")
 	staff.look("addon")
 	staff.sees("/portal/northwind")
+	staff.sees("in your books") // the customers are there at the first look
 }
 
 // invites sends an invitation to the first customer of the list and returns
