@@ -152,7 +152,7 @@ func bill(number, title string, to sdk.Address, due time.Time, paid int64, lines
 	}
 	return books.Total(sdk.Invoice{
 		Number: number, Title: title, IssuedOn: due.AddDate(0, 0, -21), DueOn: due, BillTo: to, Lines: lines,
-		Tax: usd(taxable * 7 / 100), Paid: usd(paid), Memo: "Thank you. Questions? Mention " + number + ".",
+		Tax: usd(taxable * 7 / 100), Paid: usd(paid), Memo: "Thank you for your business.",
 	})
 }
 
