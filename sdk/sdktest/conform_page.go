@@ -139,12 +139,16 @@ func knowsNoOther(ctx context.Context, s *subject) error {
 		return err
 	}
 	const path = "/no-such-page-7f3a/at-all"
-	slot := s.slotEntry(Northwind, path, "staff:invite")
+	var abilities []string
+	for _, a := range s.manifest.Abilities {
+		abilities = append(abilities, a.Name)
+	}
+	staff := s.host.StaffCall(Northwind, abilities...)
 	var errs []error
 	for _, e := range []entry{
 		{wire.Public, s.host.PublicCall(Northwind), http.MethodGet, path},
-		s.staffEntry(Northwind, path, "staff:invite"),
-		slot,
+		{wire.Staff, staff, http.MethodGet, path},
+		{wire.Slot, staff, http.MethodGet, path},
 	} {
 		p, err := s.ask(ctx, i, e)
 		switch {
