@@ -7,14 +7,21 @@ export CGO_ENABLED ?= 1
 VERSION := $(shell sed -n 's/^version: *//p' manifest.yaml | tr -d '"')
 PLATFORM := $(shell go env GOOS)/$(shell go env GOARCH)
 DATA_DIR ?= .data
+MARKET := $(DATA_DIR)/marketplace
 TOOLS := bin/tools
 PACKAGES ?= ./...
 
-.PHONY: run build package lint test proof bench fuzz proto tools test-deps axe clean
+.PHONY: run publish build package lint test proof bench fuzz proto tools test-deps axe clean
 
-## run: build everything, put the add-on into a local marketplace, start the platform.
-run: build package
-	bin/billhost serve --dev --data-dir $(DATA_DIR) --packages dist
+## run: build everything, put the add-on into a local signed marketplace, start the platform.
+run: publish
+	bin/billhost serve --dev --data-dir $(DATA_DIR) --marketplace-url $(MARKET) --marketplace-root $(MARKET)/metadata/1.root.json
+
+## publish: offer the add-on as it is now in the local marketplace, made at the first time.
+publish: build package
+	@test -e $(MARKET)/metadata/1.root.json || bin/billhost marketplace init --data-dir $(DATA_DIR)
+	bin/billhost marketplace publish --data-dir $(DATA_DIR) --replace dist/customer-portal-$(VERSION).addon
+	@bin/billhost marketplace refresh --data-dir $(DATA_DIR) >/dev/null
 
 build:
 	CGO_ENABLED=0 go build -o bin/billhost ./host/cmd/billhost

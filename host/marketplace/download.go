@@ -39,11 +39,11 @@ func (c *Client) download(ctx context.Context, o Offer) (_ io.ReadCloser, err er
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, apperr.Wrap(apperr.Unavailable, fmt.Sprintf("The package of %s cannot be had from the marketplace %s.", name, c.config.URL), err)
+		return nil, c.unavailable("The package of "+name+" cannot be had from the marketplace.", err)
 	}
 	if size != o.Size || digest != o.Digest {
-		return nil, apperr.Errorf(apperr.Invalid, "The package of %s in the marketplace %s is refused: it is not the one that was signed (%s).",
-			name, c.config.URL, difference(size, o.Size))
+		return nil, apperr.Errorf(apperr.Invalid, "The package of %s is refused: it is not the one that the marketplace signed (%s).",
+			name, difference(size, o.Size))
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("download %s: %w", name, err)

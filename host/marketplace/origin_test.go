@@ -36,7 +36,7 @@ func TestEndlessAnswers(t *testing.T) {
 	}
 	s.answer(endless(".addon"))
 	_, err := c.Fetch(t.Context(), "hello", "1.0.0")
-	refused(t, err, apperr.Invalid, "it is not the one that was signed (it is longer)")
+	refused(t, err, apperr.Invalid, "it is not the one that the marketplace signed (it is longer)")
 }
 
 func TestRedirects(t *testing.T) {

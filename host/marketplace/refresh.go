@@ -15,8 +15,6 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
 	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
-
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // How long the files may be, in bytes, and how many roots a host follows in one
@@ -87,9 +85,9 @@ func (c *Client) update(known trusted, temp string, now time.Time, get *getter) 
 
 // offline takes what is known.
 func (c *Client) offline(known trusted, temp string, now time.Time, get *getter) (view, error) {
-	why := "The marketplace " + c.config.URL + " cannot be reached"
+	const why = "The marketplace cannot be reached"
 	if len(known[RoleTargets]) == 0 {
-		return view{}, apperr.Wrap(apperr.Unavailable, why+", and nothing is known of it yet.", get.failed)
+		return view{}, c.unavailable(why+", and nothing is known of it yet.", get.failed)
 	}
 	u, err := c.updater(known, temp, now, get, true)
 	if err != nil {
@@ -99,11 +97,11 @@ func (c *Client) offline(known trusted, temp string, now time.Time, get *getter)
 		err = expired(u, now, err)
 		var e expiredError
 		if errors.As(err, &e) {
-			return view{}, apperr.Wrap(apperr.Unavailable, why+", and what is known of it expired on "+e.day()+".", errors.Join(get.failed, err))
+			return view{}, c.unavailable(why+", and what is known of it expired on "+e.day()+".", errors.Join(get.failed, err))
 		}
 		var ended *metadata.ErrExpiredMetadata
 		if errors.As(err, &ended) {
-			return view{}, apperr.Wrap(apperr.Unavailable, why+", and what is known of it has expired.", errors.Join(get.failed, err))
+			return view{}, c.unavailable(why+", and what is known of it has expired.", errors.Join(get.failed, err))
 		}
 		return view{}, c.refusal(trustedFile, err)
 	}

@@ -49,7 +49,13 @@ func expired(u *updater.Updater, now time.Time, err error) error {
 
 // refusal is what an operator reads of a marketplace that does not prove itself.
 func (c *Client) refusal(file string, err error) error {
-	return apperr.Wrap(apperr.Unavailable, fmt.Sprintf("The marketplace %s is refused: %s.", c.config.URL, reason(file, err)), err)
+	return c.unavailable("The marketplace is refused: "+reason(file, err)+".", err)
+}
+
+// unavailable keeps where the marketplace is for the log: the message is shown to
+// billers' staff as well.
+func (c *Client) unavailable(message string, err error) error {
+	return apperr.Wrap(apperr.Unavailable, message, fmt.Errorf("%s: %w", c.config.URL, err))
 }
 
 // reason says in plain words what is wrong with the file that was looked at last.

@@ -115,6 +115,9 @@ func refused(tb testing.TB, err error, code apperr.Code, texts ...string) {
 	if !apperr.Is(err, code) {
 		tb.Fatalf("error = %v, want %s", err, code)
 	}
+	if message := apperr.MessageOf(err); code == apperr.Unavailable && (strings.Contains(message, "/tmp") || strings.Contains(message, "://")) {
+		tb.Errorf("staff read where the marketplace is: %s", message)
+	}
 	for _, text := range texts {
 		if !strings.Contains(apperr.MessageOf(err), text) {
 			tb.Errorf("error says %q, want %q in it (%v)", apperr.MessageOf(err), text, err)

@@ -39,8 +39,13 @@ func loadTrusted(dir string, root []byte) (trusted, error) {
 		return nil, fmt.Errorf("read what is known of the marketplace: %w", err)
 	}
 	var t trusted
-	if err := json.Unmarshal(data, &t); err != nil || len(t[RoleRoot]) == 0 {
-		return nil, apperr.Errorf(apperr.Unavailable, "%s is damaged; remove it, and this host learns of the marketplace anew.", path)
+	err = json.Unmarshal(data, &t)
+	if err == nil && len(t[RoleRoot]) == 0 {
+		err = errors.New("holds no root")
+	}
+	if err != nil {
+		const message = "What this host knows of the marketplace is damaged; remove the file trusted.json, and it learns anew."
+		return nil, apperr.Wrap(apperr.Unavailable, message, fmt.Errorf("%s: %w", path, err))
 	}
 	return t, nil
 }

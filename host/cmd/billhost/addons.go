@@ -41,9 +41,13 @@ func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp st
 	if err != nil {
 		return nil, err
 	}
+	market, err := c.market(log)
+	if err != nil {
+		return nil, err
+	}
 	h, err := host.New(ctx, host.Config{
 		DataDir: filepath.Join(c.DataDir, "host"), Database: at, AddonDatabase: l.places.addon, Key: key,
-		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Packages: c.Packages,
+		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Marketplace: market, Packages: c.Packages,
 		SMTP:           mail.Config{URL: smtp, From: c.MailFrom, PlatformName: "Billhost"},
 		TrustedProxies: c.proxies, Dev: c.Dev, Version: Version, Log: log, Now: now,
 	}, p)

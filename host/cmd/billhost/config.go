@@ -36,6 +36,8 @@ type Config struct {
 	SecretFile        string   `env:"SECRET_FILE" help:"File with the platform's secret, at least 32 characters; made in DATA_DIR on one machine."`
 	LogLevel          string   `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 
+	marketConfig
+
 	// Dev and what is below come from Run and Validate.
 	Dev      bool `kong:"-"`
 	serving  bool
@@ -50,7 +52,7 @@ type Config struct {
 func (c Config) Validate() (Config, error) {
 	for _, step := range []func(*Config) error{
 		(*Config).readSecrets, (*Config).checkDatabase, (*Config).checkListener, (*Config).checkTLS,
-		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkPackages, (*Config).checkRest,
+		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkMarketplace, (*Config).checkPackages, (*Config).checkRest,
 	} {
 		if err := step(&c); err != nil {
 			return Config{}, err

@@ -26,13 +26,14 @@ type Program struct {
 type commands struct {
 	Config
 
-	Serve    serveCommand   `cmd:"" help:"Run the platform."`
-	Migrate  migrateCommand `cmd:"" help:"Bring the database schemas up to date."`
-	Import   importCommand  `cmd:"" help:"Bring a customer list in, as QuickBooks Online exports it."`
-	Biller   billerCommands `cmd:"" help:"Billers, the businesses that bill."`
-	Staff    staffCommands  `cmd:"" help:"People who work for a biller."`
-	Addon    addonCommands  `cmd:"" help:"Add-ons of a biller."`
-	VersionC versionCommand `cmd:"" name:"version" help:"Print the version."`
+	Serve    serveCommand        `cmd:"" help:"Run the platform."`
+	Migrate  migrateCommand      `cmd:"" help:"Bring the database schemas up to date."`
+	Import   importCommand       `cmd:"" help:"Bring a customer list in, as QuickBooks Online exports it."`
+	Biller   billerCommands      `cmd:"" help:"Billers, the businesses that bill."`
+	Staff    staffCommands       `cmd:"" help:"People who work for a biller."`
+	Addon    addonCommands       `cmd:"" help:"Add-ons of a biller."`
+	Market   marketplaceCommands `cmd:"" name:"marketplace" help:"A signed marketplace of your own."`
+	VersionC versionCommand      `cmd:"" name:"version" help:"Print the version."`
 }
 
 // command is what each subcommand does.
