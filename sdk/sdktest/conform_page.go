@@ -132,7 +132,7 @@ func answersPages(ctx context.Context, s *subject) error {
 	return s.pagesAnswer(ctx, i)
 }
 
-// knowsNoOther: a path that is nobody's is 404 in time.
+// knowsNoOther: a path that is nobody's is 404 in time, and then over.
 func knowsNoOther(ctx context.Context, s *subject) error {
 	i, err := s.serving(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func knowsNoOther(ctx context.Context, s *subject) error {
 			errs = append(errs, fmt.Errorf("%s: status %d, want 404", e, p.status))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.inTime(ctx, "Drain after pages that are not there", i.Client.Drain))...)
 }
 
 // answersHead: HEAD answers like GET, without a body.
