@@ -9,7 +9,7 @@ const ID = 'node-hello';
 const VERSION = '1.0.0';
 const CALL_TIME = 10_000; // ms for a call of the host's services
 
-const protos = process.env.ADDON_PROTO_DIR || path.join(import.meta.dirname, '..', '..', 'proto');
+const protos = path.join(import.meta.dirname, '..', '..', 'proto');
 const { addon: { v1: api } } = load(
   ['lifecycle', 'pages', 'host'].map((name) => `addon/v1/${name}.proto`), protos);
 
