@@ -85,7 +85,8 @@ func tail(s string, n int) string {
 
 func (p *platform) start() {
 	p.tb.Helper()
-	p.cmd = exec.Command(built.billhost, "serve", "--dev", "--packages", built.packages)
+	p.cmd = exec.Command(built.billhost, "serve", "--dev",
+		"--marketplace-url", built.market, "--marketplace-root", filepath.Join(built.market, "metadata", "1.root.json"))
 	p.cmd.Env = p.env
 	p.cmd.Stderr = p.log
 	stdout, err := p.cmd.StdoutPipe()

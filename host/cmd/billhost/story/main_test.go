@@ -21,9 +21,9 @@ var shots = flag.String("shots", "", "folder for a screenshot of every page the 
 // programs are the binaries under test, built once.
 type programs struct {
 	billhost string
-	// packages is the folder with the packed Customer Portal.
-	packages string
-	root     string
+	// market is a signed marketplace that offers the Customer Portal.
+	market string
+	root   string
 }
 
 var built programs
@@ -57,10 +57,11 @@ func build(dir string) (programs, error) {
 	}
 	p := programs{
 		billhost: filepath.Join(dir, "billhost"),
-		packages: filepath.Join(dir, "packages"),
+		market:   filepath.Join(dir, "marketplace"),
 		root:     strings.TrimSpace(string(out)),
 	}
-	portal, tool := filepath.Join(dir, "customer-portal"), filepath.Join(dir, "addon")
+	portal, tool, packed := filepath.Join(dir, "customer-portal"), filepath.Join(dir, "addon"), filepath.Join(dir, "customer-portal.addon")
+	signing := []string{"--dir", p.market, "--keys", filepath.Join(dir, "keys"), "--data-dir", dir}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	steps := [][]string{
@@ -69,10 +70,9 @@ func build(dir string) (programs, error) {
 		{"go", "build", "-trimpath", "-o", portal, "./plugin"},
 		{tool, "pack", "--manifest", "manifest.yaml", "--binary", runtime.GOOS + "/" + runtime.GOARCH + "=" + portal,
 			"--static", "sdk/web/look", "--include", "README.md", "--include", "CHANGELOG.md", "--include", "LICENSE",
-			"--out", filepath.Join(p.packages, "customer-portal.addon")},
-	}
-	if err := os.Mkdir(p.packages, 0o700); err != nil {
-		return programs{}, err
+			"--out", packed},
+		append([]string{p.billhost, "marketplace", "init"}, signing...),
+		append([]string{p.billhost, "marketplace", "publish", packed}, signing...),
 	}
 	for _, step := range steps {
 		cmd := exec.CommandContext(ctx, step[0], step[1:]...)
