@@ -165,3 +165,17 @@ func signAs[T metadata.Roles](m *metadata.Metadata[T], ring keyring, role string
 	}
 	return nil
 }
+
+// sign signs for hosts that know the root and, as far as keys are at hand, for
+// those that know only the one before: none refuses what it sees while a role
+// gets new keys.
+func sign[T metadata.Roles](s *state, m *metadata.Metadata[T], role string) error {
+	if s.before != nil {
+		if _, err := s.keys.of(role, s.before); err == nil {
+			if err := signAs(m, s.keys, role, s.before); err != nil {
+				return err
+			}
+		}
+	}
+	return signAs(m, s.keys, role, &s.root.Signed)
+}

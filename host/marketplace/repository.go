@@ -130,7 +130,7 @@ func (r Repository) init(setup Setup) error {
 	if err := r.commitRest(s, true); err != nil {
 		return err
 	}
-	return r.commitRoot(s, nil)
+	return r.commitRoot(s)
 }
 
 // appoint makes keys the only ones of a role.

@@ -3,6 +3,7 @@ package marketplace_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -320,6 +322,11 @@ func TestConcurrentChanges(t *testing.T) {
 			}
 		})
 	}
+	wait.Go(func() {
+		if err := m.RotateKey(context.WithoutCancel(t.Context()), marketplace.RoleTimestamp); err != nil {
+			t.Error(err)
+		}
+	})
 	wait.Wait()
 	if got := versions(t, c); len(got) != 8 {
 		t.Errorf("offers = %v", got)
@@ -341,5 +348,22 @@ func TestOldListsAreClearedAway(t *testing.T) {
 	}
 	same(t, "offers", []string{"hello 1.0.0"}, versions(t, c))
 	_, err = m.Verify(t.Context())
+	must(t, err)
+}
+
+// TestChangesWait lets another process hold the marketplace.
+func TestChangesWait(t *testing.T) {
+	t.Parallel()
+	m := mustMarket(t, marketplace.Setup{})
+	held, err := os.Open(filepath.Join(m.Keys, ".lock"))
+	must(t, err)
+	must(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := m.Refresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Refresh = %v", err)
+	}
+	must(t, held.Close())
+	_, err = m.Refresh(t.Context())
 	must(t, err)
 }

@@ -13,9 +13,11 @@ import (
 )
 
 // RotateKey gives a role new keys, as many as it had, and signs anew what the old
-// ones signed; hosts follow by themselves. It takes root's keys and, unless role is
-// root, those of snapshot and timestamp, but none of the old ones of another role
-// than root. The old keys' files are removed: they count no more.
+// ones signed, once more with these as well if they are at hand; hosts follow by
+// themselves, without a moment in which they refuse what they see. It takes root's
+// keys and, unless role is root, those of snapshot and timestamp; a role other
+// than root may have lost its old ones. The old keys' files are removed: they
+// count no more.
 func (r Repository) RotateKey(ctx context.Context, role string) error {
 	if err := checkRole(role); err != nil {
 		return err
@@ -53,28 +55,16 @@ func (r Repository) rotate(s *state, role string) error {
 		}
 		s.keys[k.id] = k
 	}
-	if role == RoleRoot {
-		err = r.commitRoot(s, &before)
-	} else {
-		err = r.commitAll(s, &before, role == RoleTargets)
+	s.before = &before
+	if role != RoleRoot {
+		if err := r.commitRest(s, role == RoleTargets); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := r.commitRoot(s); err != nil {
 		return err
 	}
 	return r.forget(s.keys, rule.KeyIDs)
-}
-
-// commitAll publishes a new root and what follows it. The files that the new keys
-// signed are there before the root that says so.
-func (r Repository) commitAll(s *state, before *metadata.RootType, changed bool) error {
-	p, err := r.prepare(s, changed)
-	if err != nil {
-		return err
-	}
-	if err := r.commitRoot(s, before); err != nil {
-		return err
-	}
-	return r.finish(s, p)
 }
 
 // renewed returns a copy of root in which keys are the only ones of a role.
@@ -111,16 +101,19 @@ func (r Repository) Refresh(ctx context.Context) (list []Expiry, err error) {
 		if err != nil {
 			return err
 		}
-		changed := r.due(s, RoleTargets, s.targets.Signed.Expires)
-		if !r.due(s, RoleRoot, s.root.Signed.Expires) {
-			err = r.commitRest(s, changed)
-		} else {
+		if err := r.commitRest(s, r.due(s, RoleTargets, s.targets.Signed.Expires)); err != nil {
+			return err
+		}
+		if r.due(s, RoleRoot, s.root.Signed.Expires) {
 			before := s.root.Signed
+			s.before = &before
 			s.root.Signed.Version, s.root.Signed.Expires = before.Version+1, r.until(RoleRoot)
-			err = r.commitAll(s, &before, changed)
+			if err := r.commitRoot(s); err != nil {
+				return err
+			}
 		}
 		list = s.expiries()
-		return err
+		return nil
 	})
 	return list, err
 }

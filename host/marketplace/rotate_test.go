@@ -1,8 +1,10 @@
 package marketplace_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/billing-addons/customer-portal/host/marketplace"
@@ -122,47 +124,57 @@ func TestRefresh(t *testing.T) {
 }
 
 // TestInterrupted puts the marketplace back to what each step of a change leaves
-// when it is the last one.
+// when it is the last one: hosts go on, and so does the owner.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(tb testing.TB, m *market){
+	changes := map[string]func(tb testing.TB, m *market){
 		"publish": func(tb testing.TB, m *market) { m.mustPublish(tb, "2.0.0", "y") },
-		"rotate targets": func(tb testing.TB, m *market) {
-			must(tb, m.RotateKey(tb.Context(), "targets"))
-		},
-		"rotate timestamp": func(tb testing.TB, m *market) {
-			must(tb, m.RotateKey(tb.Context(), "timestamp"))
-		},
-	} {
-		for _, missing := range [][]string{
-			{"timestamp.json"},
-			{"timestamp.json", "2.root.json"},
-			{"timestamp.json", "2.root.json", "3.snapshot.json"},
-			{"timestamp.json", "2.root.json", "3.snapshot.json", "3.targets.json"},
-		} {
-			m := mustMarket(t, marketplace.Setup{})
-			m.mustPublish(t, "1.0.0", "x")
-			c := m.mustClient(t, t.TempDir())
-			versions(t, c)
-			before := copyOf(t, m)
-			change(t, m)
-			for _, file := range missing { // as it was before the change
-				must(t, os.RemoveAll(filepath.Join(m.Dir, "metadata", file)))
-			}
+	}
+	for _, role := range marketplace.Roles() {
+		changes["rotate "+role] = func(tb testing.TB, m *market) { must(tb, m.RotateKey(tb.Context(), role)) }
+	}
+	written := []string{"3.targets.json", "3.snapshot.json", "timestamp.json", "2.root.json"}
+	for name, change := range changes {
+		for n := range len(written) + 1 {
+			t.Run(fmt.Sprintf("%s, %d files", name, n), func(t *testing.T) {
+				t.Parallel()
+				testInterrupted(t, change, written[n:])
+			})
+		}
+	}
+}
+
+func testInterrupted(t *testing.T, change func(testing.TB, *market), missing []string) {
+	m := mustMarket(t, marketplace.Setup{})
+	m.mustPublish(t, "1.0.0", "x")
+	c := m.mustClient(t, t.TempDir())
+	versions(t, c)
+	before := copyOf(t, m)
+	change(t, m)
+	before.restoreKeys(t, m) // the old ones go last
+	for _, file := range missing {
+		must(t, os.RemoveAll(filepath.Join(m.Dir, "metadata", file)))
+		if file == "timestamp.json" {
 			before.restore(t, m, "metadata/timestamp.json")
-			before.restoreKeys(t, m) // the old ones go last
+		}
+	}
+	for _, step := range []func(){
+		func() {},
+		func() {
 			_, err := m.Refresh(t.Context())
 			must(t, err)
-			if got := versions(t, c); len(got) == 0 {
-				t.Errorf("%s without %v: offers = %v", name, missing, got)
-			}
-			if _, err := m.Verify(t.Context()); err != nil {
-				t.Errorf("%s without %v: %v", name, missing, err)
-			}
-			m.mustPublish(t, "3.0.0", "z")
-			if got := versions(t, c); got[0] != "hello 3.0.0" {
-				t.Errorf("%s without %v: offers = %v", name, missing, got)
-			}
+		},
+		func() { m.mustPublish(t, "3.0.0", "z") },
+	} {
+		step()
+		if got := versions(t, c); !slices.Contains(got, "hello 1.0.0") {
+			t.Errorf("offers = %v", got)
 		}
+		if _, err := m.Verify(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := versions(t, c); got[0] != "hello 3.0.0" {
+		t.Errorf("offers = %v", got)
 	}
 }

@@ -22,7 +22,10 @@ const kept = 10
 
 // state is a marketplace in memory.
 type state struct {
-	keys    keyring
+	keys keyring
+	// before is the root that hosts know until root is served; nil if that is the
+	// same.
+	before  *metadata.RootType
 	root    *metadata.Metadata[metadata.RootType]
 	targets *metadata.Metadata[metadata.TargetsType]
 	// drop is the package that is not offered any more once the change is served.
@@ -122,60 +125,49 @@ func (r Repository) versions(role string) ([]int64, error) {
 
 // commitRoot publishes the root, signed by its own keys and by those of the root
 // before it, if there was one.
-func (r Repository) commitRoot(s *state, before *metadata.RootType) error {
+func (r Repository) commitRoot(s *state) error {
 	s.root.ClearSignatures()
-	for _, root := range []*metadata.RootType{before, &s.root.Signed} {
-		if root == nil {
-			continue
-		}
-		if err := signAs(s.root, s.keys, RoleRoot, root); err != nil {
+	if s.before != nil {
+		if err := signAs(s.root, s.keys, RoleRoot, s.before); err != nil {
 			return err
 		}
+	}
+	if err := signAs(s.root, s.keys, RoleRoot, &s.root.Signed); err != nil {
+		return err
 	}
 	_, err := put(r, RoleRoot, s.root.Signed.Version, s.root)
 	return err
 }
 
-// prepared is what commitRest writes last.
-type prepared struct {
-	timestamp *metadata.Metadata[metadata.TimestampType]
-}
-
 // commitRest publishes the list of targets, if it changed, and a new snapshot and
-// timestamp. Nothing is served before the timestamp is there.
+// timestamp. No host reads any of it before the timestamp is there.
 func (r Repository) commitRest(s *state, changed bool) error {
-	p, err := r.prepare(s, changed)
-	if err != nil {
-		return err
-	}
-	return r.finish(s, p)
-}
-
-// prepare writes the files that no host reads yet.
-func (r Repository) prepare(s *state, changed bool) (prepared, error) {
 	data, err := r.putTargets(s, changed)
 	if err != nil {
-		return prepared{}, err
+		return err
 	}
 	s.snapshotVersion++
 	snapshot := metadata.Snapshot(r.until(RoleSnapshot))
 	snapshot.Signed.Version = s.snapshotVersion
 	snapshot.Signed.Meta[RoleTargets+".json"] = described(s.targets.Signed.Version, data)
-	if err := signAs(snapshot, s.keys, RoleSnapshot, &s.root.Signed); err != nil {
-		return prepared{}, err
+	if err := sign(s, snapshot, RoleSnapshot); err != nil {
+		return err
 	}
 	if data, err = put(r, RoleSnapshot, s.snapshotVersion, snapshot); err != nil {
-		return prepared{}, err
+		return err
 	}
 	s.timestampVersion++
 	timestamp := metadata.Timestamp(r.until(RoleTimestamp))
 	timestamp.Signed.Version = s.timestampVersion
 	timestamp.Signed.Meta[RoleSnapshot+".json"] = described(s.snapshotVersion, data)
-	if err := signAs(timestamp, s.keys, RoleTimestamp, &s.root.Signed); err != nil {
-		return prepared{}, err
+	if err := sign(s, timestamp, RoleTimestamp); err != nil {
+		return err
+	}
+	if _, err := put(r, RoleTimestamp, s.timestampVersion, timestamp); err != nil {
+		return err
 	}
 	s.snapshotUntil, s.timestampUntil = snapshot.Signed.Expires, timestamp.Signed.Expires
-	return prepared{timestamp}, nil
+	return r.clear(s)
 }
 
 // putTargets signs and writes the list of targets if it changed, and returns what
@@ -187,17 +179,14 @@ func (r Repository) putTargets(s *state, changed bool) ([]byte, error) {
 	s.targetsVersion++
 	s.targets.Signed.Version, s.targets.Signed.Expires = s.targetsVersion, r.until(RoleTargets)
 	s.targets.ClearSignatures()
-	if err := signAs(s.targets, s.keys, RoleTargets, &s.root.Signed); err != nil {
+	if err := sign(s, s.targets, RoleTargets); err != nil {
 		return nil, err
 	}
 	return put(r, RoleTargets, s.targetsVersion, s.targets)
 }
 
-// finish lets hosts see what was prepared, and clears away what is old.
-func (r Repository) finish(s *state, p prepared) error {
-	if _, err := put(r, RoleTimestamp, s.timestampVersion, p.timestamp); err != nil {
-		return err
-	}
+// clear removes old lists and snapshots.
+func (r Repository) clear(s *state) error {
 	for _, role := range []string{RoleTargets, RoleSnapshot} {
 		versions, err := r.versions(role)
 		if err != nil {
