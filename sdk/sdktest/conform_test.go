@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -301,11 +302,16 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// A program that is no add-on, or is not there, leaves nothing behind.
 func TestLaunchOfAProgramThatIsNoAddon(t *testing.T) {
-	t.Parallel()
-	for _, program := range []string{"/bin/true", "/bin/cat", filepath.Join(t.TempDir(), "missing")} {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	for _, program := range []string{"/bin/true", "/bin/cat", filepath.Join(temp, "missing")} {
 		if i, err := sdktest.Launch(t.Context(), program, io.Discard); err == nil {
 			t.Errorf("%s: started: %v", program, i.Stop())
 		}
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -70,8 +71,9 @@ func Launch(ctx context.Context, path string, output io.Writer, opts ...Option) 
 		o.log = slog.New(slog.NewTextHandler(output, nil))
 	}
 	var p *program
-	client := plugin.NewClient(clientConfig(output, func(env []string) *program {
+	client := plugin.NewClient(clientConfig(output, func(env []string, dir string) *program {
 		p = newProgram(path, env, output)
+		p.dir = dir
 		return p
 	}))
 	protocol, err := client.Client()
@@ -90,7 +92,7 @@ func Launch(ctx context.Context, path string, output io.Writer, opts ...Option) 
 	return i, nil
 }
 
-func clientConfig(output io.Writer, run func(env []string) *program) *plugin.ClientConfig {
+func clientConfig(output io.Writer, run func(env []string, dir string) *program) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.VersionedPlugins(nil),
@@ -100,8 +102,8 @@ func clientConfig(output io.Writer, run func(env []string) *program) *plugin.Cli
 		SkipHostEnv:      true,
 		SyncStdout:       output,
 		SyncStderr:       output,
-		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
-			return run(spec.Env), nil
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
+			return run(spec.Env, dir), nil
 		},
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Off, Output: io.Discard}),
 	}
@@ -120,11 +122,14 @@ func kill(client *plugin.Client, p *program) error {
 		}
 		<-done
 	}
-	if p == nil || p.lifeline == nil {
+	switch {
+	case p == nil:
 		return nil
+	case p.lifeline == nil: // it never ran, and go-plugin forgets its folder
+		return os.RemoveAll(p.dir)
 	}
 	<-p.done
-	return p.hangUp()
+	return errors.Join(p.hangUp(), os.RemoveAll(p.dir))
 }
 
 // EnableAll enables the add-on for billers of the host and returns the reasons

@@ -32,6 +32,7 @@ const (
 type program struct {
 	cmd      *exec.Cmd
 	stdout   *handshake
+	dir      string       // of the sockets
 	lifeline *os.File     // our end; its close tells the add-on that its host is gone
 	hangUp   func() error // closes lifeline, once
 
