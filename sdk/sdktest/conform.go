@@ -122,8 +122,9 @@ const (
 	contoso = "contoso"
 	// customer is the id of the customer that each biller has.
 	customer = "customer-1"
-	// pageTime is how long a page may take.
-	pageTime = 2 * time.Second
+	// pageTime is how long a page may take: generous, because machines that test
+	// are busy.
+	pageTime = 5 * time.Second
 )
 
 // subject is the add-on under one check.

@@ -123,7 +123,7 @@ func (s *subject) paged(ctx context.Context) (*Instance, []entry, error) {
 	return i, es, err
 }
 
-// answersPages: each page of the manifest answers within 2 seconds.
+// answersPages: each page of the manifest answers within pageTime.
 func answersPages(ctx context.Context, s *subject) error {
 	i, _, err := s.paged(ctx)
 	if err != nil {
