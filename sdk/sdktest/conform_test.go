@@ -121,7 +121,7 @@ func failsAgain(what string) func(string) error {
 }
 
 // stuck blocks longer than the checks have patience, whatever happens.
-func stuck() { <-time.After(4 * time.Second) }
+func stuck() { <-time.After(8 * time.Second) }
 
 func TestKitFindsWhatIsBroken(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestKitFindsWhatIsBroken(t *testing.T) {
 			again := failsAgain("event")
 			return broken{event: func() error { return again("event") }}
 		}},
-		{"slow page", "answers its pages in time", "longer than 2s", func() broken {
+		{"slow page", "answers its pages in time", "longer than 5s", func() broken {
 			return broken{public: func(http.ResponseWriter, *http.Request) { stuck() }}
 		}},
 		{"failing page", "answers its pages in time", "status 500", func() broken {
@@ -177,7 +177,7 @@ func TestKitFindsWhatIsBroken(t *testing.T) {
 		{"every page", "knows no other page", "status 200, want 404", func() broken {
 			return broken{parts: func(p *sdk.Parts) { p.Public = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}) }}
 		}},
-		{"hangs on others", "knows no other page", "longer than 2s", func() broken {
+		{"hangs on others", "knows no other page", "longer than 5s", func() broken {
 			return broken{parts: func(p *sdk.Parts) {
 				p.Public = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stuck() })
 			}}
