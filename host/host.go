@@ -93,6 +93,7 @@ func (h *Host) openStore(ctx context.Context) (err error) {
 	h.shelf = &shelf{
 		active: h.store.Active, market: h.config.Marketplace,
 		dir: filepath.Join(h.config.DataDir, "packages"), log: h.config.Log,
+		nudge: make(chan struct{}, 1),
 	}
 	return h.shelf.refresh(ctx)
 }

@@ -112,6 +112,35 @@ func (b *books) InstallationsOf(context.Context, string) ([]addon.Installation, 
 	return slices.Clone(b.installations), b.err
 }
 
+func (b *books) Promote(_ context.Context, addonID, digest string, probation time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, a := range b.active {
+		if a.AddonID != addonID {
+			continue
+		}
+		next, ok := a.Promoted(addon.Version{Version: a.Next.Version, Digest: digest}, time.Now().Add(probation))
+		if ok {
+			b.active[i] = next
+		}
+		if ok || a.Digest == digest {
+			return nil
+		}
+	}
+	return apperr.Errorf(apperr.Conflict, "This version is no longer wanted.")
+}
+
+func (b *books) Refuse(_ context.Context, addonID, digest, reason string) (changed bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, a := range b.active {
+		if a.AddonID == addonID {
+			b.active[i], changed = a.Refused(addon.Version{Digest: digest}, reason, time.Now())
+		}
+	}
+	return changed, nil
+}
+
 func (b *books) change(f func(*books)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
