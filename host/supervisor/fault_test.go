@@ -54,11 +54,17 @@ func TestKilledAtEachStep(t *testing.T) {
 			w := newWorld(dir)
 			cfg := w.config()
 			cfg.Store = db
+			cfg.Times.Answer = 5 * time.Second // of a busy machine
 			w.mustRun(t, cfg)
 			want := v2.Current()
 			if tt.mode == bad {
 				want = v1.Current()
 			}
+			t.Cleanup(func() {
+				if t.Failed() {
+					t.Log(w.log)
+				}
+			})
 			until(t, "the right version serves alone", func() bool {
 				a, err := db.ActiveOf(t.Context(), "test-addon")
 				must(t, err)
@@ -112,6 +118,7 @@ func runInterrupted(tb testing.TB, dir, fault string) {
 	w := newWorld(dir)
 	cfg := w.config()
 	cfg.Store = mustStore(tb, dir)
+	cfg.Times.Answer = 5 * time.Second
 	w.mustRun(tb, cfg, func(s *supervisor.Supervisor) {
 		s.SetFault(func(point string) {
 			mu.Lock()

@@ -117,6 +117,7 @@ type world struct {
 	active      addon.Active
 	cancel      context.CancelFunc
 	ended       chan error
+	made        map[string]addon.Version
 }
 
 func mustWorld(tb testing.TB, mode string, billers ...string) *world {
@@ -165,7 +166,7 @@ func (w *world) config() supervisor.Config {
 		Packages: filepath.Join(w.dir, "packages"), DataDir: w.dir,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Times: supervisor.Times{
-			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: 200 * time.Millisecond,
+			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: time.Second,
 			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
 			Handshake: 5 * time.Second,
 		},

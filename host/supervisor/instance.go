@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/pack"
 )
 
@@ -91,14 +90,6 @@ func (in *instance) check(ctx context.Context) error {
 	defer cancel()
 	return in.process.client.Health(ctx)
 }
-
-// crash is the failure of a process that ended by itself or does not answer.
-type crash struct{ error }
-
-// Unwrap returns what people are told.
-func (c crash) Unwrap() error { return c.error }
-
-func crashed(text string) error { return crash{apperr.Errorf(apperr.Unavailable, "%s", text)} }
 
 // holds counts the requests that a process has been chosen for.
 type holds struct {

@@ -28,6 +28,9 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 		log:      w.log.With("version", want.Version),
 		now:      cfg.Now,
 	}.startProcess()
+	if apperr.Is(err, apperr.Unavailable) {
+		return nil, nil, crash{err}
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -54,8 +54,15 @@ func (b *books) Refuse(_ context.Context, addonID, digest, reason string) (chang
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, a := range b.active {
-		if a.AddonID == addonID {
-			b.active[i], changed = a.Refused(addon.Version{Digest: digest}, reason, time.Now())
+		if a.AddonID != addonID {
+			continue
+		}
+		v := a.Current()
+		if a.Next.Digest == digest {
+			v = a.Next
+		}
+		if v.Digest == digest {
+			b.active[i], changed = a.Refused(v, reason, time.Now())
 		}
 	}
 	return changed, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/billing-addons/customer-portal/host/addon"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // outcome of a trial: an instance that may serve, or why there is none.
@@ -74,8 +73,8 @@ func (w *worker) attempt(ctx context.Context, v addon.Version, asked uint64) (*i
 	return in, nil
 }
 
-// promote makes the store name the version that passed its trial. Conflict if it
-// is no longer wanted.
+// promote makes the store name the version that passed its trial. Every error is
+// unpromoted; Conflict if the version is no longer wanted.
 func (w *worker) promote(v addon.Version) error {
 	if w.goal().Digest == v.Digest {
 		return nil // another host was first
@@ -84,16 +83,20 @@ func (w *worker) promote(v addon.Version) error {
 	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Answer)
 	defer cancel()
 	if err := cfg.Store.Promote(ctx, w.id, v.Digest, cfg.Probation); err != nil {
-		return err
+		return unpromoted{err}
 	}
 	w.changed(func(a addon.Active) (addon.Active, bool) { return a.Promoted(v, cfg.Now().Add(cfg.Probation)) })
 	w.sup.reach("promoted")
 	return nil
 }
 
-// refuse tells the store why a version failed. It returns true if the store
-// changed what is to run.
+// refuse tells the store why a version failed: one that is wanted for any reason,
+// one on probation if it crashed. It returns true if the store changed what is to
+// run.
 func (w *worker) refuse(v addon.Version, err error) bool {
+	if _, ok := errors.AsType[unpromoted](err); ok || v != w.goal().Next && !isCrash(err) {
+		return false
+	}
 	cfg := w.sup.cfg
 	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Answer)
 	defer cancel()
@@ -119,13 +122,4 @@ func (w *worker) changed(change func(addon.Active) (addon.Active, bool)) {
 		w.generation = generation
 	})
 	w.sup.Wake()
-}
-
-// reasonText is what the operator reads. All of it comes from the host or is an
-// error that the add-on sent to be shown.
-func reasonText(err error) string {
-	if _, coded := errors.AsType[*apperr.Error](err); coded {
-		return apperr.MessageOf(err)
-	}
-	return "The host could not run it: " + err.Error()
 }

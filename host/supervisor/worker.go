@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -195,15 +194,13 @@ func (w *worker) start(v addon.Version, next bool, asked uint64) (*instance, err
 }
 
 // fail rests after a failure, or until somebody acts. There is no rest if the
-// version was wanted next or is on probation: then it is refused, and another one
-// is to run.
+// version is refused: then another one is to run.
 func (w *worker) fail(healthyFor time.Duration, err error) {
 	cfg := w.sup.cfg
 	w.mu.Lock()
 	blamed := w.tried
 	w.mu.Unlock()
-	_, isCrash := errors.AsType[crash](err)
-	rest, broken := w.pace.fail(failure{at: cfg.Now(), healthyFor: healthyFor, crash: isCrash}, cfg.Jitter())
+	rest, broken := w.pace.fail(failure{at: cfg.Now(), healthyFor: healthyFor, crash: isCrash(err)}, cfg.Jitter())
 	refused := w.refuse(w.bad, err)
 	if refused {
 		w.pace.reset()
