@@ -18,8 +18,7 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
-// openFleet prepares the supervisor. In Dev it first chooses the newest builds
-// of the add-ons that are active.
+// openFleet prepares the supervisor.
 func (h *Host) openFleet(ctx context.Context) error {
 	c := h.config
 	level := slog.LevelInfo
@@ -31,9 +30,6 @@ func (h *Host) openFleet(ctx context.Context) error {
 		Env: h.env, Call: h.jobCall, Fetch: h.shelf.fetch, SelfTest: h.selfTest, Switched: h.shelf.wake, Probation: c.Probation,
 		Packages: h.shelf.dir, DataDir: c.DataDir, Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
 	})
-	if c.Dev {
-		return h.takeNewBuilds(ctx)
-	}
 	return nil
 }
 

@@ -231,3 +231,42 @@ func TestUpgradeErrors(t *testing.T) {
 		t.Errorf("process %d serves now, not %d", again, pid)
 	}
 }
+
+// TestAnotherProcessUpgrades is a command line that shares the database with a
+// host that runs.
+func TestAnotherProcessUpgrades(t *testing.T) {
+	t.Parallel()
+	var config *host.Config
+	h, add := mustVersions(t, func(c *host.Config, _ *hosttest.Platform) { config = c })
+	add("1.1.0")
+	other, err := host.New(t.Context(), *config, h.Platform)
+	mustDo(t, err)
+	t.Cleanup(func() { mustDo(t, other.Close()) })
+	mustDo(t, other.Upgrade(t.Context(), "hello", "1.1.0"))
+	mustServe(t, h, "1.1.0")
+	list, err := other.Addons(t.Context())
+	if err != nil || len(list) != 1 || list[0].Version != "1.1.0" || list[0].State != supervisor.Stopped || list[0].PID != 0 {
+		t.Errorf("Addons = %+v, %v", list, err)
+	}
+	mustDo(t, other.Rollback(t.Context(), "hello"))
+	mustServe(t, h, "1.0.0")
+}
+
+// TestDevTakesTheNewestBuildAtStart ends a host, offers another version and starts
+// the host again.
+func TestDevTakesTheNewestBuildAtStart(t *testing.T) {
+	t.Parallel()
+	dir, add := hosttest.MustVersions(t)
+	data := t.TempDir()
+	add("1.0.0")
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		t.Run(version, func(t *testing.T) {
+			add(version)
+			h := hosttest.MustHost(t, func(c *host.Config, _ *hosttest.Platform) {
+				c.Packages, c.DataDir, c.Database.DSN = dir, data, data+"/host.db"
+			})
+			mustDo(t, h.Install(t.Context(), hosttest.Dana(), "hello", nil))
+			mustServe(t, h, version)
+		})
+	}
+}
