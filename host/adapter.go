@@ -32,9 +32,10 @@ var _ pages.Client = client{}
 
 // Serve implements pages.Client.
 func (c client) Serve(ctx context.Context, addonID string, p wire.PageRequest, onHead wire.OnHead) error {
-	running, err := c.fleet.Client(addonID)
+	running, release, err := c.fleet.Acquire(addonID)
 	if err != nil {
 		return err
 	}
+	defer release()
 	return running.ServePage(ctx, p, onHead)
 }

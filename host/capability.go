@@ -35,10 +35,11 @@ func (h *Host) with(ctx context.Context, biller, addonID, capability string, vie
 	if err != nil {
 		return fmt.Errorf("read biller: %w", err)
 	}
-	client, err := h.fleet.Client(addonID)
+	client, release, err := h.fleet.Acquire(addonID)
 	if err != nil {
 		return err
 	}
+	defer release()
 	id := web.RequestID(ctx)
 	if id == "" {
 		id = web.NewRequestID()

@@ -31,6 +31,9 @@ type Config struct {
 	// AddonDatabase returns where an add-on keeps its tables, a schema or file of
 	// its own; nil means an SQLite file below DataDir.
 	AddonDatabase func(ctx context.Context, addonID string) (sdk.Database, error)
+	// Probation is how long a failure of an add-on's new version leads back to the
+	// one before; 0 means 2 minutes.
+	Probation time.Duration
 	// Key is 32 secret bytes, the same at every start. All keys of the host and
 	// of add-ons are derived from it.
 	Key []byte

@@ -18,8 +18,7 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
-// openFleet prepares the supervisor. In Dev it first chooses the newest builds
-// of the add-ons that are active.
+// openFleet prepares the supervisor.
 func (h *Host) openFleet(ctx context.Context) error {
 	c := h.config
 	level := slog.LevelInfo
@@ -28,16 +27,14 @@ func (h *Host) openFleet(ctx context.Context) error {
 	}
 	h.fleet = supervisor.New(supervisor.Config{
 		Store: h.store, Credentials: h.services, Services: func(id string) wire.Services { return h.services.Addon(id) },
-		Env: h.env, Call: h.jobCall, Packages: h.shelf.dir, DataDir: c.DataDir, Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
+		Env: h.env, Call: h.jobCall, Fetch: h.shelf.fetch, SelfTest: h.selfTest, Switched: h.shelf.wake, Probation: c.Probation,
+		Packages: h.shelf.dir, DataDir: c.DataDir, Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
 	})
-	if c.Dev {
-		return h.takeNewBuilds(ctx)
-	}
 	return nil
 }
 
 // takeNewBuilds makes a developer's latest build of each active add-on the one
-// that runs.
+// that Run tries first.
 func (h *Host) takeNewBuilds(ctx context.Context) error {
 	active, err := h.store.Active(ctx)
 	if err != nil {
@@ -52,15 +49,12 @@ func (h *Host) takeNewBuilds(ctx context.Context) error {
 		if i < 0 {
 			continue
 		}
-		p, err := marketplace.Unpack(ctx, h.config.Marketplace, a.AddonID, "", h.shelf.dir)
-		if err != nil {
+		newest := addon.Version{Version: offers[i].Manifest.Version, Digest: offers[i].Digest}
+		if err := h.store.Want(ctx, a.AddonID, newest); err != nil {
 			return fmt.Errorf("take new build of %s: %w", a.AddonID, err)
 		}
-		if err := h.store.SetActive(ctx, addon.Active{AddonID: a.AddonID, Version: p.Manifest.Version, Digest: p.Digest}); err != nil {
-			return err
-		}
 	}
-	return h.shelf.refresh(ctx)
+	return nil
 }
 
 // env returns what an add-on gets at its start: a database if it asked for one,

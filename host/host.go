@@ -93,6 +93,7 @@ func (h *Host) openStore(ctx context.Context) (err error) {
 	h.shelf = &shelf{
 		active: h.store.Active, market: h.config.Marketplace,
 		dir: filepath.Join(h.config.DataDir, "packages"), log: h.config.Log,
+		nudge: make(chan struct{}, 1),
 	}
 	return h.shelf.refresh(ctx)
 }
@@ -175,8 +176,13 @@ func (h *Host) Handler() http.Handler {
 
 // Run starts the add-ons that are switched on, keeps them running and follows
 // what is installed and removed, until ctx ends; then it stops them and returns
-// nil.
+// nil. In Dev it begins with the newest builds that are offered.
 func (h *Host) Run(ctx context.Context) error {
+	if h.config.Dev {
+		if err := h.takeNewBuilds(ctx); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.fleet.Run(ctx) })
 	group.Go(func() error { return h.shelf.follow(ctx) })

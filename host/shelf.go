@@ -27,6 +27,8 @@ type shelf struct {
 	// dir holds unpacked packages, each in a folder named by its digest.
 	dir string
 	log *slog.Logger
+	// nudge makes follow look at once.
+	nudge chan struct{}
 
 	mu       sync.RWMutex
 	packages []*pack.Package
@@ -55,12 +57,39 @@ func (s *shelf) refresh(ctx context.Context) error {
 			}
 		}
 		packages = append(packages, p)
-		shown = append(shown, pages.Addon{Manifest: p.Manifest, Digest: p.Digest, StaticDir: staticDir(p)})
+		shown = append(shown, s.shown(p, a.Previous))
 	}
 	s.mu.Lock()
 	s.packages, s.pages = packages, shown
 	s.mu.Unlock()
 	return nil
+}
+
+// shown is what pages know of a package. Browsers that show a page of the version
+// before still ask for its static files.
+func (s *shelf) shown(p *pack.Package, before addon.Version) pages.Addon {
+	a := pages.Addon{Manifest: p.Manifest, Digest: p.Digest, StaticDir: staticDir(p)}
+	if before.Digest == "" {
+		return a
+	}
+	if old, err := pack.Open(filepath.Join(s.dir, before.Digest)); err == nil {
+		a.PreviousDigest, a.PreviousStaticDir = old.Digest, staticDir(old)
+	}
+	return a
+}
+
+// fetch makes sure that a version is unpacked.
+func (s *shelf) fetch(ctx context.Context, addonID string, v addon.Version) error {
+	_, err := s.open(ctx, addon.Active{AddonID: addonID, Version: v.Version, Digest: v.Digest})
+	return err
+}
+
+// wake makes follow look at once.
+func (s *shelf) wake() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
 }
 
 // open returns the unpacked package of an active version.
@@ -120,6 +149,7 @@ func (s *shelf) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-again.C:
+		case <-s.nudge:
 		}
 		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "active add-ons cannot be read", "error", err.Error())

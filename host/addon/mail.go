@@ -55,11 +55,3 @@ type MailEntry struct {
 
 // MailCaps bounds the mails of one installation; retries do not count.
 type MailCaps struct{ Hour, Day int }
-
-// Active is the version of an add-on that the platform runs.
-type Active struct {
-	AddonID, Version string
-	// Digest is the SHA-256 of its package in hex.
-	Digest    string
-	UpdatedAt time.Time
-}

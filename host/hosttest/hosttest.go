@@ -5,25 +5,19 @@ package hosttest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host"
 	"github.com/billing-addons/customer-portal/host/mail"
-	"github.com/billing-addons/customer-portal/sdk/manifest"
-	"github.com/billing-addons/customer-portal/sdk/pack"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
 
@@ -148,54 +142,6 @@ func Until(tb testing.TB, what string, ok func() bool) {
 // Log writes to the test's log.
 func Log(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// hello builds the package of the add-on hello once for all tests of a process.
-var hello = sync.OnceValues(func() (string, error) {
-	return helloDir(), Pack(helloDir(), "github.com/billing-addons/customer-portal/host/hosttest/hello", filepath.Join(here(), "hello", manifest.FileName))
-})
-
-func helloDir() string { return filepath.Join(os.TempDir(), fmt.Sprintf("hosttest-%d", os.Getpid())) }
-
-// Clean removes what MustHello made. Call it at the end of TestMain.
-func Clean() {
-	// A folder that stays behind among the temporary ones harms nobody.
-	_ = os.RemoveAll(helloDir())
-}
-
-// MustHello returns a folder with the package of hello.
-func MustHello(tb testing.TB) string {
-	tb.Helper()
-	dir, err := hello()
-	must(tb, err)
-	return dir
-}
-
-// Pack builds an add-on's program and writes its package into dir, which is made.
-func Pack(dir, program, manifestFile string) (err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	binary := filepath.Join(dir, "program")
-	build := exec.Command("go", "build", "-o", binary, program)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", program, err, out)
-	}
-	defer func() { err = errors.Join(err, os.Remove(binary)) }()
-	f, err := os.Create(filepath.Join(dir, "package"+pack.Extension))
-	if err != nil {
-		return fmt.Errorf("make package: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return pack.Write(f, pack.Source{Files: map[string]string{
-		manifest.FileName: manifestFile, pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH): binary,
-	}})
-}
-
-func here() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
 }
 
 func must(tb testing.TB, err error) {

@@ -100,4 +100,20 @@ func (h *Handler) byPrefix(prefix string) (Addon, bool) {
 	return Addon{}, false
 }
 
-func shortDigest(a Addon) string { return a.Digest[:min(12, len(a.Digest))] }
+func shortDigest(a Addon) string { return short(a.Digest) }
+
+func short(digest string) string { return digest[:min(12, len(digest))] }
+
+// staticDir returns the folder of static files whose addresses carry the short
+// digest; empty if there is none.
+func (a Addon) staticDir(shortDigest string) string {
+	switch shortDigest {
+	case "":
+		return ""
+	case short(a.Digest):
+		return a.StaticDir
+	case short(a.PreviousDigest):
+		return a.PreviousStaticDir
+	}
+	return ""
+}

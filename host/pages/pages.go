@@ -29,6 +29,9 @@ type Addon struct {
 	// StaticDir is the folder of static files in the verified package; empty if
 	// it has none.
 	StaticDir string
+	// PreviousDigest and PreviousStaticDir are those of the version before, whose
+	// pages browsers may still show.
+	PreviousDigest, PreviousStaticDir string
 }
 
 // Addons knows the add-ons the platform runs.

@@ -50,10 +50,14 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request) bool {
 	}
 	a, ok := h.byID(parts[0])
 	kind := contentType(path.Ext(parts[2]))
-	if !ok || a.StaticDir == "" || shortDigest(a) != parts[1] || kind == "" {
+	if !ok || kind == "" {
 		return false
 	}
-	f, err := os.OpenInRoot(a.StaticDir, parts[2])
+	dir := a.staticDir(parts[1])
+	if dir == "" {
+		return false
+	}
+	f, err := os.OpenInRoot(dir, parts[2])
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			h.Log.WarnContext(r.Context(), "cannot open static file", "addon", a.Manifest.ID, "file", parts[2], "error", err.Error())

@@ -41,6 +41,11 @@ func TestMain(m *testing.M) {
 }
 
 func runAddon(mode string) {
+	if strings.HasPrefix(mode, "notes its process") {
+		if err := note("process " + strconv.Itoa(os.Getpid())); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
 	a := sdk.Addon{ID: "test-addon", Version: "1.0.0"}
 	parts := sdk.Parts{Invite: behaviour{}}
 	switch mode {
@@ -63,7 +68,7 @@ func runAddon(mode string) {
 		os.Exit(4)
 	}
 	a.Start = func(_ context.Context, env sdk.Env) (sdk.Parts, error) {
-		if mode == "start fails" {
+		if strings.HasSuffix(mode, "start fails") {
 			return sdk.Parts{}, errors.New("the schema is too new")
 		}
 		if mode == "checks its environment" && (len(env.Key) != 32 || env.Database.DSN != "file") {

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +20,6 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/pack"
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -92,72 +89,6 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// books is a store in memory.
-type books struct {
-	mu            sync.Mutex
-	active        []addon.Active
-	installations []addon.Installation
-	err           error // of InstallationsOf
-}
-
-func (b *books) Active(context.Context) ([]addon.Active, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.active), nil
-}
-
-func (b *books) InstallationsOf(context.Context, string) ([]addon.Installation, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.installations), b.err
-}
-
-func (b *books) change(f func(*books)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f(b)
-}
-
-// credentials are "biller:N"; those alive are kept.
-type credentials struct {
-	mu    sync.Mutex
-	n     int
-	alive map[string]string
-}
-
-func (c *credentials) IssueInstallation(i addon.Installation) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-	token := i.BillerID + ":" + strconv.Itoa(c.n)
-	c.alive[token] = i.BillerID
-	return token
-}
-
-func (c *credentials) Revoke(token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.alive, token)
-}
-
-func (c *credentials) For(_ context.Context, token string) (sdk.Host, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	biller, ok := c.alive[token]
-	if !ok {
-		return sdk.Host{}, apperr.Errorf(apperr.Unauthenticated, "unknown token")
-	}
-	return sdk.Host{Billers: named(biller)}, nil
-}
-
-type named string
-
-func (n named) Biller(context.Context) (sdk.Biller, error) {
-	return sdk.Biller{Name: "Biller " + string(n)}, nil
-}
-func (n named) As(context.Context, string) (context.Context, error) { return nil, nil }
-func (n named) Enabled() []string                                   { return nil }
-
 // lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -186,11 +117,19 @@ type world struct {
 	active      addon.Active
 	cancel      context.CancelFunc
 	ended       chan error
+	made        map[string]addon.Version
 }
 
 func mustWorld(tb testing.TB, mode string, billers ...string) *world {
 	tb.Helper()
 	return mustWorldIn(tb, mustDir(tb), mode, billers...)
+}
+
+func newWorld(dir string) *world {
+	return &world{
+		books: &books{}, credentials: &credentials{alive: map[string]string{}}, log: &lockedBuffer{},
+		dir: dir, ended: make(chan error, 1),
+	}
 }
 
 // mustDir returns a folder whose name is short enough to hold the sockets.
@@ -204,16 +143,18 @@ func mustDir(tb testing.TB) string {
 
 func mustWorldIn(tb testing.TB, dir, mode string, billers ...string) *world {
 	tb.Helper()
-	w := &world{
-		books: &books{}, credentials: &credentials{alive: map[string]string{}}, log: &lockedBuffer{},
-		dir: dir, ended: make(chan error, 1),
-	}
+	w := newWorld(dir)
 	w.active = mustPackage(tb, filepath.Join(dir, "packages"), mode)
 	w.books.active = []addon.Active{w.active}
 	for _, b := range billers {
 		w.books.installations = append(w.books.installations, addon.Installation{BillerID: b, AddonID: "test-addon", State: addon.Enabled})
 	}
-	w.Supervisor = supervisor.New(supervisor.Config{
+	w.mustRun(tb, w.config())
+	return w
+}
+
+func (w *world) config() supervisor.Config {
+	return supervisor.Config{
 		Store: w.books, Credentials: w.credentials,
 		Services: func(string) wire.Services { return w.credentials },
 		Env: func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
@@ -222,19 +163,27 @@ func mustWorldIn(tb testing.TB, dir, mode string, billers ...string) *world {
 		Call: func(_ context.Context, i addon.Installation) (sdk.Call, error) {
 			return sdk.Call{BillerID: i.BillerID}, nil
 		},
-		Packages: filepath.Join(dir, "packages"), DataDir: dir,
+		Packages: filepath.Join(w.dir, "packages"), DataDir: w.dir,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Times: supervisor.Times{
-			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: 200 * time.Millisecond,
+			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: time.Second,
 			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
 			Handshake: 5 * time.Second,
 		},
-	})
+	}
+}
+
+// mustRun runs a supervisor until the end of the test.
+func (w *world) mustRun(tb testing.TB, cfg supervisor.Config, change ...func(*supervisor.Supervisor)) {
+	tb.Helper()
+	w.Supervisor = supervisor.New(cfg)
+	for _, f := range change {
+		f(w.Supervisor)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go func() { w.ended <- w.Run(ctx) }()
 	tb.Cleanup(func() { w.mustEnd(tb) })
-	return w
 }
 
 // mustEnd stops the supervisor and looks for what it left behind.
@@ -317,26 +266,4 @@ func until(tb testing.TB, what string, ok func() bool) {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-}
-
-// runHost is a host for TestAddonDiesWithItsHost.
-func runHost(dir string) {
-	tb := &mainTB{}
-	w := mustWorldIn(tb, dir, "")
-	w.mustEnsure(tb)
-	fmt.Println(w.status().PID)
-	select {}
-}
-
-// mainTB lets helpers run outside a test.
-type mainTB struct{ testing.TB }
-
-func (mainTB) Helper()                  {}
-func (mainTB) Cleanup(func())           {}
-func (mainTB) Name() string             { return "host" }
-func (mainTB) Context() context.Context { return context.Background() }
-func (mainTB) Fatal(args ...any)        { fmt.Fprintln(os.Stderr, args...); os.Exit(1) }
-func (mainTB) Fatalf(f string, args ...any) {
-	fmt.Fprintf(os.Stderr, f+"\n", args...)
-	os.Exit(1)
 }

@@ -14,13 +14,12 @@ import (
 )
 
 // launch verifies the package, starts its program and then the add-on.
-func (w *worker) launch(want addon.Active) (_ *process, err error) {
+func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *pack.Package, err error) {
 	cfg := w.sup.cfg
 	pkg, err := openPackage(cfg.Packages, want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	w.set(func() { w.pkg = pkg })
 	p, err := launch{
 		pkg:      pkg,
 		sockets:  w.socketDir,
@@ -29,14 +28,17 @@ func (w *worker) launch(want addon.Active) (_ *process, err error) {
 		log:      w.log.With("version", want.Version),
 		now:      cfg.Now,
 	}.startProcess()
+	if apperr.Is(err, apperr.Unavailable) {
+		return nil, nil, crash{err}
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	w.set(func() { w.pid = p.child.pid })
-	if err := w.begin(p, pkg.Manifest); err != nil {
-		return nil, w.ending(p, err)
+	w.sup.reach("launched")
+	if err := w.begin(ctx, p, pkg.Manifest); err != nil {
+		return nil, nil, w.ending(p, err)
 	}
-	return p, nil
+	return p, pkg, nil
 }
 
 // openPackage returns the package that is wanted, every file of it checked.
@@ -60,9 +62,9 @@ func openPackage(folder string, want addon.Active) (*pack.Package, error) {
 }
 
 // begin makes sure that the program is what its manifest says, and starts it.
-func (w *worker) begin(p *process, m *manifest.Manifest) error {
+func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest) error {
 	cfg := w.sup.cfg
-	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Start)
+	ctx, cancel := context.WithTimeout(ctx, cfg.Times.Start)
 	defer cancel()
 	d, err := p.client.Describe(ctx)
 	if err != nil {

@@ -31,9 +31,10 @@ func TestAnotherVersionReplacesTheFirst(t *testing.T) {
 	w.books.change(func(b *books) { b.active = []addon.Active{second} })
 	w.active = second
 	w.mustEnsure(t)
-	if s := w.status(); s.PID == before || s.Digest != second.Digest || alive(before) {
+	if s := w.status(); s.PID == before || s.Digest != second.Digest {
 		t.Errorf("status = %+v", s)
 	}
+	until(t, "the first process ends", func() bool { return !alive(before) })
 	w.books.change(func(b *books) { b.active = nil })
 	w.Wake()
 	until(t, "the add-on is gone", func() bool { return len(w.Statuses()) == 0 })

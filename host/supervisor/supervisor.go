@@ -8,9 +8,11 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -27,6 +29,12 @@ type Store interface {
 	Active(ctx context.Context) ([]addon.Active, error)
 	// InstallationsOf returns an add-on's installations, suspended ones included.
 	InstallationsOf(ctx context.Context, addonID string) ([]addon.Installation, error)
+	// Promote makes the wanted version with this digest the one that runs, on
+	// probation. Conflict if it is neither wanted nor running.
+	Promote(ctx context.Context, addonID, digest string, probation time.Duration) error
+	// Refuse takes back a wanted version, or one on probation, and keeps why. It
+	// tells whether it was one of them.
+	Refuse(ctx context.Context, addonID, digest, reason string) (bool, error)
 }
 
 // Credentials makes what an add-on's process calls the host with.
@@ -53,6 +61,15 @@ type Config struct {
 	Env func(ctx context.Context, m *manifest.Manifest) (Env, error)
 	// Call describes work for a biller outside requests.
 	Call func(ctx context.Context, i addon.Installation) (sdk.Call, error)
+	// Fetch makes sure that a version's package is in Packages; nil: it is there.
+	Fetch func(ctx context.Context, addonID string, v addon.Version) error
+	// SelfTest asks a version on trial for a page; nil asks for none.
+	SelfTest func(ctx context.Context, c *wire.Client, pkg *pack.Package) error
+	// Switched hears that another version serves now; nil hears nothing.
+	Switched func()
+	// Probation is how long after the switch a failure leads back to the version
+	// before; 0 means 2 minutes.
+	Probation time.Duration
 	// Packages is the folder of unpacked packages, each named by its digest.
 	Packages string
 	// DataDir is where the private folder for sockets goes.
@@ -66,6 +83,31 @@ type Config struct {
 	Times Times
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Jitter returns a number from 0 to 1; nil means a random one.
+	Jitter func() float64
+}
+
+func (c Config) withDefaults() Config {
+	c.Times = c.Times.withDefaults()
+	if c.Fetch == nil {
+		c.Fetch = func(context.Context, string, addon.Version) error { return nil }
+	}
+	if c.SelfTest == nil {
+		c.SelfTest = func(context.Context, *wire.Client, *pack.Package) error { return nil }
+	}
+	if c.Switched == nil {
+		c.Switched = func() {}
+	}
+	if c.Probation == 0 {
+		c.Probation = 2 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
+	}
+	return c
 }
 
 // Times says how long the supervisor waits. A zero field means its default.
@@ -78,11 +120,13 @@ type Times struct {
 	// Health is how often a process is asked whether it lives (5 s), Answer how
 	// long it may take (2 s). Three misses end it.
 	Health, Answer time.Duration
-	// Drain bounds the calls in flight at a stop (10 s), Stop the add-on's
+	// SelfTest bounds the page that a version on trial is asked for; 10 s.
+	SelfTest time.Duration
+	// Drain bounds the requests in flight at a stop (10 s), Stop the add-on's
 	// clean-up (5 s), Kill go-plugin's own attempt to end it (4 s).
 	Drain, Stop, Kill time.Duration
 	// FirstRest and LongestRest bound the pause before a restart, which doubles
-	// with each failure: 0.5 s and 60 s.
+	// with each failure: 0.5 s and 60 s. Up to a quarter is taken off at random.
 	FirstRest, LongestRest time.Duration
 }
 
@@ -97,6 +141,7 @@ func (t Times) withDefaults() Times {
 		{&t.Enable, 2 * time.Minute},
 		{&t.Health, 5 * time.Second},
 		{&t.Answer, 2 * time.Second},
+		{&t.SelfTest, 10 * time.Second},
 		{&t.Drain, 10 * time.Second},
 		{&t.Stop, 5 * time.Second},
 		{&t.Kill, 4 * time.Second},
@@ -110,33 +155,6 @@ func (t Times) withDefaults() Times {
 	return t
 }
 
-// State of an add-on's process.
-type State string
-
-// States of a process.
-const (
-	Stopped    State = "stopped"
-	Starting   State = "starting"
-	Healthy    State = "healthy"
-	BackingOff State = "backing off"
-)
-
-// Status tells how an add-on is doing.
-type Status struct {
-	AddonID, Version, Digest string
-	State                    State
-	// Err is why it is backing off; RetryAt when it starts again.
-	Err     error
-	RetryAt time.Time
-	// Report is the end of what the process wrote to stderr before it last
-	// ended by itself.
-	Report string
-	// Failures counts the times it failed since Run began.
-	Failures int
-	// PID is the running process, 0 if there is none.
-	PID int
-}
-
 // Supervisor runs add-ons. Make one with New and call Run once.
 type Supervisor struct {
 	cfg  Config
@@ -148,16 +166,17 @@ type Supervisor struct {
 	// compared with it.
 	asked   uint64
 	changed chan struct{} // closed and replaced whenever a worker's state changes
+
+	// generation counts the changes that workers make in the store.
+	generation atomic.Uint64
+
+	fault func(point string) // nil outside tests
 }
 
 // New returns a supervisor that runs nothing yet.
 func New(cfg Config) *Supervisor {
-	cfg.Times = cfg.Times.withDefaults()
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	return &Supervisor{
-		cfg:     cfg,
+		cfg:     cfg.withDefaults(),
 		wake:    make(chan struct{}, 1),
 		workers: map[string]*worker{},
 		changed: make(chan struct{}),
@@ -189,6 +208,14 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	}
 }
 
+// reach names a step of a start, an upgrade or an end, where tests interrupt the
+// host.
+func (s *Supervisor) reach(point string) {
+	if s.fault != nil {
+		s.fault(point)
+	}
+}
+
 // Wake makes Run look at the store at once.
 func (s *Supervisor) Wake() {
 	select {
@@ -203,6 +230,7 @@ func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 	s.mu.Lock()
 	asked := s.asked
 	s.mu.Unlock()
+	generation := s.generation.Load()
 	actives, err := s.cfg.Store.Active(ctx)
 	if err != nil {
 		return err
@@ -211,7 +239,7 @@ func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 	for _, a := range actives {
 		wanted[a.AddonID] = true
 		if w := s.worker(a.AddonID, socketDir); w != nil {
-			w.steer(a, asked)
+			w.steer(a, asked, generation)
 		}
 	}
 	for _, w := range s.all() {
@@ -299,16 +327,28 @@ func (s *Supervisor) Ensure(ctx context.Context, a addon.Active) error {
 	}
 }
 
-// Client returns the client of a healthy add-on. Unavailable, with RetryAfter,
-// if it does not run now.
+// Client returns the client of an add-on that serves. Unavailable, with
+// RetryAfter, if it does not run now. What is asked of it may be refused when
+// another version takes over at that moment: use Acquire for requests.
 func (s *Supervisor) Client(addonID string) (*wire.Client, error) {
+	c, release, err := s.Acquire(addonID)
+	if err != nil {
+		return nil, err
+	}
+	release()
+	return c, nil
+}
+
+// Acquire is Client whose process stays, while another version takes over, until
+// release is called or the time to drain is over.
+func (s *Supervisor) Acquire(addonID string) (c *wire.Client, release func(), err error) {
 	s.mu.Lock()
 	w := s.workers[addonID]
 	s.mu.Unlock()
 	if w == nil {
-		return nil, unavailable(s.cfg.Times.Poll)
+		return nil, nil, unavailable(s.cfg.Times.Poll)
 	}
-	return w.healthyClient()
+	return w.acquire()
 }
 
 func unavailable(wait time.Duration) error {

@@ -12,13 +12,6 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
-// settled is how long an add-on must have been healthy for its next failure to
-// count as the first.
-const settled = 10 * time.Minute
-
-// maxMisses is how many health checks in a row may fail.
-const maxMisses = 3
-
 // worker keeps one add-on running.
 type worker struct {
 	sup       *Supervisor
@@ -29,21 +22,28 @@ type worker struct {
 	cancel    context.CancelFunc
 	kick      chan struct{}
 	done      chan struct{}
+	retiring  sync.WaitGroup // processes that another has taken over from
+	// bad is the version that was started last, and pace what became of it; both
+	// are of the goroutine of run.
+	bad  addon.Version
+	pace pace
 
-	mu       sync.Mutex
-	want     addon.Active
-	asked    uint64 // the newest call of Ensure that want and the billers are as new as
-	tried    goal   // what the process that runs, or ran last, is for
-	synced   uint64 // the newest that has been fulfilled
-	failed   uint64 // the newest that has ended in an error
-	state    State
-	err      error
-	retryAt  time.Time
-	report   string
-	failures int
-	pid      int
-	pkg      *pack.Package
-	client   *wire.Client
+	mu   sync.Mutex
+	want addon.Active
+	// generation of the store that want is as new as, at least.
+	generation uint64
+	asked      uint64 // the newest call of Ensure that want and the billers are as new as
+	tried      goal   // what the process that runs, or ran last, is for
+	synced     uint64 // the newest that has been fulfilled
+	failed     uint64 // the newest that has ended in an error
+	state      State
+	err        error
+	retryAt    time.Time
+	report     string
+	failures   int
+	serving    *instance
+	trying     addon.Version
+	trialErr   error
 }
 
 // goal is what a worker is to reach: a version, with the billers that were there
@@ -61,6 +61,7 @@ func newWorker(s *Supervisor, id, socketDir string) *worker {
 		log:       s.cfg.Log.With("addon", id),
 		kick:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
+		pace:      pace{first: s.cfg.Times.FirstRest, longest: s.cfg.Times.LongestRest},
 		state:     Stopped,
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
@@ -76,11 +77,18 @@ func (w *worker) ended() bool {
 	}
 }
 
-// steer says what is wanted. Each call makes the worker look at the billers.
-func (w *worker) steer(a addon.Active, asked uint64) {
+// steer says what is wanted, as it was read in a generation of the store. Each
+// call makes the worker look at the billers.
+func (w *worker) steer(a addon.Active, asked, generation uint64) {
 	w.mu.Lock()
-	w.want, w.asked = a, asked
+	if generation >= w.generation {
+		w.want, w.asked = a, asked
+	}
 	w.mu.Unlock()
+	w.nudge()
+}
+
+func (w *worker) nudge() {
 	select {
 	case w.kick <- struct{}{}:
 	default:
@@ -109,9 +117,28 @@ func (w *worker) set(change func()) {
 	w.sup.announce()
 }
 
+// show makes an instance the one that serves.
+func (w *worker) show(in *instance) {
+	w.bad = in.version
+	w.log.Info("add-on is healthy", "version", in.version.Version, "pid", in.process.child.ID())
+	w.set(func() {
+		w.state, w.err, w.retryAt, w.serving, w.trialErr = Healthy, nil, time.Time{}, in, nil
+		w.synced = 0
+		if in.complete {
+			w.synced = in.asked
+		}
+	})
+	w.sup.cfg.Switched()
+}
+
+// hide takes the process away from those who ask for it.
+func (w *worker) hide(s State) { w.set(func() { w.state, w.serving = s, nil }) }
+
 // run keeps the add-on running until the worker is cancelled.
 func (w *worker) run() {
 	defer func() {
+		w.retiring.Wait()
+		w.set(func() { w.state = Stopped })
 		close(w.done)
 		w.sup.Wake()
 	}()
@@ -119,136 +146,111 @@ func (w *worker) run() {
 	case <-w.kick: // the first goal
 	case <-w.ctx.Done():
 	}
-	var rest time.Duration
 	for w.ctx.Err() == nil {
-		began := w.sup.cfg.Now()
-		err := w.serve()
-		if w.ctx.Err() != nil || err == nil {
-			continue
+		healthyFor, err := w.serve()
+		if w.ctx.Err() == nil && err != nil {
+			w.fail(healthyFor, err)
 		}
-		if w.sup.cfg.Now().Sub(began) > settled {
-			rest = 0
-		}
-		t := w.sup.cfg.Times
-		rest = min(max(2*rest, t.FirstRest), t.LongestRest)
-		w.fail(err, rest)
-		w.pause(rest)
 	}
-	w.set(func() { w.state, w.client, w.pid = Stopped, nil, 0 })
 }
 
-// fail blames the goal that was tried: a newer one may have come meanwhile.
-func (w *worker) fail(err error, rest time.Duration) {
-	w.log.Error("add-on failed", "error", err.Error(), "restart_in", rest.String())
+// choose returns the version to start when none runs. The one that is wanted
+// next gets its trial then if the current one has failed, and always in Dev.
+func (w *worker) choose(g goal) (v addon.Version, next bool) {
+	if g.Next.Digest != "" && w.bad != g.Next && (w.sup.cfg.Dev || w.bad == g.Current()) {
+		return g.Next, true
+	}
+	return g.Current(), false
+}
+
+// serve runs the add-on until it fails or shall no longer run; then it returns
+// nil.
+func (w *worker) serve() (healthyFor time.Duration, err error) {
+	g := w.try()
+	v, next := w.choose(g)
+	w.bad = v
+	w.set(func() { w.state = Starting })
+	w.retiring.Wait()
+	in, err := w.start(v, next, g.asked)
+	if err != nil {
+		return 0, err
+	}
+	return w.watch(in)
+}
+
+func (w *worker) start(v addon.Version, next bool, asked uint64) (*instance, error) {
+	if !next {
+		return w.bring(w.ctx, v, asked)
+	}
+	in, err := w.attempt(w.ctx, v, asked)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.promote(v); err != nil {
+		in.retire()
+		return nil, err
+	}
+	return in, nil
+}
+
+// fail rests after a failure, or until somebody acts. There is no rest if the
+// version is refused: then another one is to run.
+func (w *worker) fail(healthyFor time.Duration, err error) {
+	cfg := w.sup.cfg
+	w.mu.Lock()
+	blamed := w.tried
+	w.mu.Unlock()
+	rest, broken := w.pace.fail(failure{at: cfg.Now(), healthyFor: healthyFor, crash: isCrash(err)}, cfg.Jitter())
+	refused := w.refuse(w.bad, err)
+	if refused {
+		w.pace.reset()
+		rest, broken = 0, false
+	}
+	state, retryAt := BackingOff, cfg.Now().Add(rest)
+	if broken {
+		state, retryAt = Broken, time.Time{}
+	}
+	w.log.Error("add-on failed", "error", err.Error(), "state", string(state), "restart_in", rest.String())
 	w.set(func() {
-		w.state, w.err, w.retryAt = BackingOff, err, w.sup.cfg.Now().Add(rest)
+		w.state, w.err, w.retryAt = state, err, retryAt
 		w.failures++
-		w.failed = w.tried.asked
+		// The goal that was tried is to blame: a newer one may have come meanwhile.
+		if w.bad == blamed.Current() {
+			w.failed = blamed.asked
+		}
 	})
+	w.pause(rest, broken)
 }
 
-// pause waits before a restart; a call of Ensure or a version that was not
-// tried yet ends it.
-func (w *worker) pause(rest time.Duration) {
+// pause waits before a restart; a call of Ensure or whatever the operator does
+// ends it.
+func (w *worker) pause(rest time.Duration, broken bool) {
 	w.mu.Lock()
 	before := w.tried
 	w.mu.Unlock()
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
+	late := timer.C
+	if broken {
+		late = nil
+	}
 	for {
-		if now := w.goal(); now.asked > before.asked || now.Digest != before.Digest {
+		now := w.goal()
+		acted := now.Current() != before.Current() || now.Next != before.Next || !now.UpdatedAt.Equal(before.UpdatedAt)
+		if acted || now.asked > before.asked {
+			if acted || broken {
+				w.pace.reset()
+			}
 			return
 		}
 		select {
 		case <-w.ctx.Done():
 			return
-		case <-timer.C:
+		case <-late:
 			return
 		case <-w.kick:
 		}
 	}
-}
-
-// serve runs one process from start to end. It returns nil when another version
-// is wanted, else why the process failed.
-func (w *worker) serve() error {
-	want := w.try()
-	w.set(func() { w.state = Starting })
-	p, err := w.launch(want.Active)
-	if err != nil {
-		return err
-	}
-	defer p.kill()
-	defer w.set(func() { w.state, w.client, w.pid = Starting, nil, 0 })
-	roster := newRoster(w, p.client)
-	defer roster.close()
-	complete, err := roster.sync(w.ctx)
-	if w.ctx.Err() != nil {
-		w.drain(p)
-		return nil
-	}
-	if err != nil {
-		return w.ending(p, err)
-	}
-	w.log.Info("add-on is healthy", "version", want.Version, "pid", p.child.ID())
-	w.set(func() {
-		w.state, w.err, w.retryAt, w.client, w.pid = Healthy, nil, time.Time{}, p.client, p.child.pid
-		if complete {
-			w.synced = want.asked
-		}
-	})
-	return w.watch(p, want.Digest, roster)
-}
-
-// watch looks after a healthy process.
-func (w *worker) watch(p *process, digest string, roster *roster) error {
-	health := time.NewTicker(w.sup.cfg.Times.Health)
-	defer health.Stop()
-	for misses := 0; ; {
-		select {
-		case <-w.ctx.Done():
-			w.drain(p)
-			return nil
-		case <-p.exited():
-			return w.ending(p, apperr.Errorf(apperr.Unavailable, "The add-on ended unexpectedly."))
-		case <-health.C:
-			if w.alive(p) {
-				misses = 0
-			} else if misses++; misses == maxMisses {
-				return w.ending(p, apperr.Errorf(apperr.Unavailable, "The add-on does not answer."))
-			}
-		case <-w.kick:
-			now := w.try()
-			if now.Digest != digest {
-				w.drain(p)
-				return nil
-			}
-			if err := w.update(p, roster, now.asked); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// update tells a healthy process which billers have come and gone.
-func (w *worker) update(p *process, roster *roster, asked uint64) error {
-	complete, err := roster.sync(w.ctx)
-	if w.ctx.Err() != nil {
-		return nil // the process is to end, in good order
-	}
-	if err != nil {
-		return w.ending(p, err)
-	}
-	if complete {
-		w.set(func() { w.synced = asked })
-	}
-	return nil
-}
-
-func (w *worker) alive(p *process) bool {
-	ctx, cancel := context.WithTimeout(w.ctx, w.sup.cfg.Times.Answer)
-	defer cancel()
-	return p.client.Health(ctx) == nil
 }
 
 // ending kills a process that failed and keeps its last words.
@@ -271,64 +273,51 @@ func lastBytes(s string, n int) string {
 	return s
 }
 
-// drain lets a process finish its calls and release what it holds. New calls
-// are refused from the first moment.
-func (w *worker) drain(p *process) {
-	w.set(func() { w.state, w.client = Starting, nil })
-	for _, step := range []struct {
-		name string
-		time time.Duration
-		call func(context.Context) error
-	}{
-		{"drain", w.sup.cfg.Times.Drain, p.drain},
-		{"stop", w.sup.cfg.Times.Stop, p.client.Stop},
-	} {
-		ctx, cancel := context.WithTimeout(context.Background(), step.time)
-		err := step.call(ctx)
-		cancel()
-		if err != nil {
-			w.log.Warn("add-on not stopped cleanly", "step", step.name, "error", err.Error())
-		}
-	}
-}
-
 // reached tells whether a call of Ensure has come to its end.
 func (w *worker) reached(digest string, ticket uint64) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	serves := w.serving != nil && w.serving.version.Digest == digest
 	switch {
 	case w.want.Digest != digest && w.asked >= ticket:
 		return true, apperr.Errorf(apperr.Conflict, "Another version of the add-on is to run.")
-	case w.state == Healthy && w.synced >= ticket:
+	case serves && w.synced >= ticket:
 		return true, nil
-	case w.state == BackingOff && w.failed >= ticket:
+	case w.serving == nil && (w.state == BackingOff || w.state == Broken) && w.failed >= ticket:
 		return true, w.err
+	case w.serving != nil && !serves && w.trialErr != nil && w.failed >= ticket:
+		return true, w.trialErr
 	}
 	return false, nil
 }
 
-func (w *worker) healthyClient() (*wire.Client, error) {
+func (w *worker) acquire() (*wire.Client, func(), error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.client != nil:
-		return w.client, nil
+	case w.serving != nil:
+		return w.serving.process.client, w.serving.holds.take(), nil
 	case w.state == BackingOff:
-		return nil, unavailable(w.retryAt.Sub(w.sup.cfg.Now()))
+		return nil, nil, unavailable(w.retryAt.Sub(w.sup.cfg.Now()))
+	case w.state == Broken:
+		return nil, nil, unavailable(time.Minute)
 	}
-	return nil, unavailable(2 * time.Second)
+	return nil, nil, unavailable(2 * time.Second)
 }
 
 func (w *worker) currentPackage() *pack.Package {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.pkg
+	if w.serving == nil {
+		return nil
+	}
+	return w.serving.pkg
 }
 
 func (w *worker) status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Status{
+	s := Status{
 		AddonID:  w.id,
 		Version:  w.want.Version,
 		Digest:   w.want.Digest,
@@ -337,6 +326,12 @@ func (w *worker) status() Status {
 		RetryAt:  w.retryAt,
 		Report:   w.report,
 		Failures: w.failures,
-		PID:      w.pid,
+		Trial:    w.trying,
+		TrialErr: w.trialErr,
+		Wanted:   w.want,
 	}
+	if w.serving != nil {
+		s.PID, s.Serving = w.serving.process.child.pid, w.serving.version
+	}
+	return s
 }

@@ -15,6 +15,8 @@ type addonCommands struct {
 	List      addonListCommand      `cmd:"" help:"List the add-ons of a biller."`
 	Install   addonInstallCommand   `cmd:"" help:"Install an add-on with all permissions it asks for; running servers follow."`
 	Uninstall addonUninstallCommand `cmd:"" help:"Switch an add-on off for a biller; its data stays."`
+
+	addonVersionCommands `embed:""`
 }
 
 type addonListCommand struct {
@@ -82,19 +84,26 @@ func (cmd *addonUninstallCommand) run(ctx context.Context, p *Program, c Config)
 	})
 }
 
-// withHost opens books and host without running them, and calls f in the name of
-// the command line: a person without id who may install for the biller.
+// withHost calls f in the name of the command line: a person without id who may
+// install for the biller.
 func withHost(ctx context.Context, p *Program, c Config, slug string, f func(*host.Host, addon.Staff) error) error {
+	return withPlatform(ctx, p, c, func(h *host.Host, l *ledger) error {
+		biller, err := l.BillerBySlug(ctx, slug)
+		if err != nil {
+			return fmt.Errorf("biller %q: %w", slug, err)
+		}
+		return f(h, commandLine(biller))
+	})
+}
+
+// withPlatform opens books and host without running them.
+func withPlatform(ctx context.Context, p *Program, c Config, f func(*host.Host, *ledger) error) error {
 	log := p.logger(c)
 	l, err := openBooks(ctx, c, false)
 	if err != nil {
 		return err
 	}
 	defer l.close(log)
-	biller, err := l.BillerBySlug(ctx, slug)
-	if err != nil {
-		return fmt.Errorf("biller %q: %w", slug, err)
-	}
 	pages, err := web.New(web.Config{Store: l.Store, Log: log, Now: now})
 	if err != nil {
 		return err
@@ -103,7 +112,7 @@ func withHost(ctx context.Context, p *Program, c Config, slug string, f func(*ho
 	if err != nil {
 		return err
 	}
-	err = f(h, commandLine(biller))
+	err = f(h, l)
 	if closing := h.Close(); err == nil {
 		err = closing
 	}

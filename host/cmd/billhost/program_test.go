@@ -356,6 +356,14 @@ func TestAdministration(t *testing.T) {
 			if r := mustRun(t, with("addon", "list", "--json", "--biller", "acme")...); r.stdout != "[]\n" {
 				t.Errorf("add-ons: %q", r.stdout)
 			}
+			if r := mustRun(t, with("addon", "status", "--json")...); r.stdout != "[]\n" {
+				t.Errorf("versions: %q", r.stdout)
+			}
+			for _, verb := range []string{"upgrade", "rollback", "retry"} {
+				if r := run(t, with("addon", verb, "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "does not run this add-on") {
+					t.Errorf("%s: %v", verb, r.err)
+				}
+			}
 			if r := run(t, with("addon", "install", "--biller", "acme", "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "no such add-on") {
 				t.Errorf("install: %v", r.err)
 			}

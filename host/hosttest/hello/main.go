@@ -6,13 +6,29 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/serve"
 )
 
-func main() { serve.Main(sdk.Addon{ID: "hello", Version: "1.0.0", Start: start}) }
+func main() { serve.Main(sdk.Addon{ID: "hello", Version: version(), Start: start}) }
+
+// version is what the manifest of the package says, in whose folder an add-on
+// runs: tests make several packages of this program.
+func version() string {
+	data, err := os.ReadFile(manifest.FileName)
+	if err != nil {
+		return "1.0.0"
+	}
+	m, err := manifest.Parse(manifest.FileName, data)
+	if err != nil {
+		return "1.0.0"
+	}
+	return m.Version
+}
 
 func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 	h := hello{env.Host}
@@ -22,6 +38,8 @@ func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 	public.HandleFunc("GET /customers", h.customers)
 	public.HandleFunc("GET /cookie", h.cookie)
 	public.HandleFunc("GET /wait", h.wait)
+	public.HandleFunc("GET /version", h.version)
+	public.HandleFunc("GET /crash", h.crash)
 	staff.HandleFunc("GET /{$}", h.staff)
 	staff.HandleFunc("GET /wait", h.wait)
 	staff.HandleFunc("POST /rename", h.rename)
@@ -33,9 +51,21 @@ func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 
 type hello struct{ host sdk.Host }
 
+// greet fails in versions such as "1.1.0-broken".
 func (hello) greet(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(version(), "-broken") {
+		http.Error(w, "broken", http.StatusInternalServerError)
+		return
+	}
 	c := sdk.CallFrom(r.Context())
 	html(w, fmt.Sprintf("<p>Hello from process %d to %s at %s</p>", os.Getpid(), c.RemoteIP, c.BasePath))
+}
+
+func (hello) version(w http.ResponseWriter, _ *http.Request) { html(w, "<p>"+version()+"</p>") }
+
+func (hello) crash(http.ResponseWriter, *http.Request) {
+	fmt.Fprintln(os.NewFile(2, "stderr"), "told to crash")
+	os.Exit(3)
 }
 
 // biller needs billers:read, which the biller grants.

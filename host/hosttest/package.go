@@ -1,0 +1,113 @@
+package hosttest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+)
+
+// hello builds the program and the package of the add-on hello once for all tests
+// of a process.
+var hello = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(helloDir(), "packages")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	if err := build(helloProgram(), "github.com/billing-addons/customer-portal/host/hosttest/hello"); err != nil {
+		return "", err
+	}
+	return dir, write(filepath.Join(dir, "package"+pack.Extension), helloProgram(), helloManifest())
+})
+
+func helloDir() string { return filepath.Join(os.TempDir(), fmt.Sprintf("hosttest-%d", os.Getpid())) }
+
+func helloProgram() string { return filepath.Join(helloDir(), "program") }
+
+func helloManifest() string { return filepath.Join(here(), "hello", manifest.FileName) }
+
+// Clean removes what MustHello made. Call it at the end of TestMain.
+func Clean() {
+	// A folder that stays behind among the temporary ones harms nobody.
+	_ = os.RemoveAll(helloDir())
+}
+
+// MustHello returns a folder with the package of hello.
+func MustHello(tb testing.TB) string {
+	tb.Helper()
+	dir, err := hello()
+	must(tb, err)
+	return dir
+}
+
+// MustVersions returns a folder for the packages of several versions of hello, and
+// a function that adds one: change, pairs of old and new text, changes its
+// manifest. Versions that end in "-broken" fail at their first page; the public
+// page "version" tells which one answers, and "crash" ends the process.
+func MustVersions(tb testing.TB) (dir string, add func(version string, change ...string)) {
+	tb.Helper()
+	MustHello(tb)
+	dir = tb.TempDir()
+	return dir, func(version string, change ...string) {
+		tb.Helper()
+		text, err := os.ReadFile(helloManifest())
+		must(tb, err)
+		changed := strings.NewReplacer(append(change, "version: 1.0.0", "version: "+version)...).Replace(string(text))
+		file := filepath.Join(tb.TempDir(), manifest.FileName)
+		must(tb, os.WriteFile(file, []byte(changed), 0o600))
+		must(tb, write(filepath.Join(dir, "hello-"+version+pack.Extension), helloProgram(), file))
+	}
+}
+
+// Pack builds an add-on's program and writes its package into dir, which is made.
+func Pack(dir, program, manifestFile string) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	binary := filepath.Join(dir, "program")
+	if err := build(binary, program); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(binary)) }()
+	return write(filepath.Join(dir, "package"+pack.Extension), binary, manifestFile)
+}
+
+func build(binary, program string) error {
+	cmd := exec.Command("go", "build", "-o", binary, program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", program, err, out)
+	}
+	return nil
+}
+
+// write puts a package into place as a whole.
+func write(file, binary, manifestFile string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".package")
+	if err != nil {
+		return fmt.Errorf("make package: %w", err)
+	}
+	err = pack.Write(f, pack.Source{Files: map[string]string{
+		manifest.FileName: manifestFile, pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH): binary,
+	}})
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return fmt.Errorf("place package: %w", err)
+	}
+	return nil
+}
+
+func here() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(file)
+}

@@ -1,0 +1,133 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/pack"
+)
+
+// instance is one process of an add-on that has started and knows its billers.
+type instance struct {
+	w       *worker
+	version addon.Version
+	pkg     *pack.Package
+	process *process
+	roster  *roster
+	// complete tells whether it knows all billers, as of the call of Ensure asked.
+	complete bool
+	asked    uint64
+	healthy  time.Time
+	holds    holds
+}
+
+// bring starts a version and tells it its billers.
+func (w *worker) bring(ctx context.Context, v addon.Version, asked uint64) (*instance, error) {
+	if err := w.sup.cfg.Fetch(ctx, w.id, v); err != nil {
+		return nil, err
+	}
+	w.sup.reach("fetched")
+	p, pkg, err := w.launch(ctx, addon.Active{AddonID: w.id, Version: v.Version, Digest: v.Digest})
+	if err != nil {
+		return nil, err
+	}
+	w.sup.reach("started")
+	in := &instance{w: w, version: v, pkg: pkg, process: p, roster: newRoster(w, p.client), asked: asked}
+	in.complete, err = in.roster.sync(ctx)
+	if ctx.Err() != nil {
+		in.retire()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, in.abandon(err)
+	}
+	w.sup.reach("enabled")
+	in.healthy = w.sup.cfg.Now()
+	return in, nil
+}
+
+// abandon ends a process that failed, at once, and returns why.
+func (in *instance) abandon(err error) error {
+	in.roster.close()
+	return in.w.ending(in.process, err)
+}
+
+// retire lets the process finish its calls and release what it holds, and ends
+// it. Nobody may take hold of it any more.
+func (in *instance) retire() {
+	times := in.w.sup.cfg.Times
+	until := time.Now().Add(times.Drain)
+	for _, step := range []struct {
+		name string
+		time time.Duration
+		call func(context.Context) error
+	}{
+		{"finish requests", times.Drain, in.holds.wait},
+		// What the requests left of the time, but never nothing.
+		{"drain", 0, in.process.drain},
+		{"stop", times.Stop, in.process.client.Stop},
+	} {
+		if step.time == 0 {
+			step.time = max(time.Until(until), time.Second)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), step.time)
+		err := step.call(ctx)
+		cancel()
+		if err != nil {
+			in.w.log.Warn("add-on not stopped cleanly", "step", step.name, "error", err.Error())
+		}
+		in.w.sup.reach(step.name)
+	}
+	in.roster.close()
+	in.process.kill()
+}
+
+// check asks whether the process lives.
+func (in *instance) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, in.w.sup.cfg.Times.Answer)
+	defer cancel()
+	return in.process.client.Health(ctx)
+}
+
+// holds counts the requests that a process has been chosen for.
+type holds struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // not nil while somebody waits
+}
+
+func (h *holds) take() (release func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n++
+	return sync.OnceFunc(h.drop)
+}
+
+func (h *holds) drop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.n--; h.n == 0 && h.zero != nil {
+		close(h.zero)
+		h.zero = nil
+	}
+}
+
+// wait returns when nobody holds the process. One caller at a time.
+func (h *holds) wait(ctx context.Context) error {
+	h.mu.Lock()
+	if h.n == 0 {
+		h.mu.Unlock()
+		return nil
+	}
+	zero := make(chan struct{})
+	h.zero = zero
+	h.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
