@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		runAddon(string(mode))
+	case os.Getenv(greedyHostEnv) != "":
+		runGreedyHost(os.Getenv(greedyHostEnv))
 	case os.Getenv(hostEnv) != "":
 		runHost(os.Getenv(hostEnv))
 	default:

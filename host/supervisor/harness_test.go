@@ -60,9 +60,12 @@ var program = sync.OnceValues(func() (string, error) {
 func mustPackage(tb testing.TB, folder, mode string) addon.Active {
 	tb.Helper()
 	binary, err := program()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
+	return mustPackageOf(tb, folder, binary, mode)
+}
+
+func mustPackageOf(tb testing.TB, folder, binary, mode string) addon.Active {
+	tb.Helper()
 	sum := sha256.Sum256([]byte(tb.Name() + mode))
 	digest := hex.EncodeToString(sum[:])
 	dir := filepath.Join(folder, digest)
@@ -204,32 +207,45 @@ func mustDir(tb testing.TB) string {
 
 func mustWorldIn(tb testing.TB, dir, mode string, billers ...string) *world {
 	tb.Helper()
+	binary, err := program()
+	must(tb, err)
+	return mustWorldOf(tb, dir, binary, mode, func(*supervisor.Config) {}, billers...)
+}
+
+// envOf gives every add-on the same.
+func envOf(e supervisor.Env) func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
+	return func(context.Context, *manifest.Manifest) (supervisor.Env, error) { return e, nil }
+}
+
+func mustWorldOf(tb testing.TB, dir, binary, mode string, change func(*supervisor.Config), billers ...string) *world {
+	tb.Helper()
 	w := &world{
 		books: &books{}, credentials: &credentials{alive: map[string]string{}}, log: &lockedBuffer{},
 		dir: dir, ended: make(chan error, 1),
 	}
-	w.active = mustPackage(tb, filepath.Join(dir, "packages"), mode)
+	w.active = mustPackageOf(tb, filepath.Join(dir, "packages"), binary, mode)
 	w.books.active = []addon.Active{w.active}
 	for _, b := range billers {
 		w.books.installations = append(w.books.installations, addon.Installation{BillerID: b, AddonID: "test-addon", State: addon.Enabled})
 	}
-	w.Supervisor = supervisor.New(supervisor.Config{
+	config := supervisor.Config{
 		Store: w.books, Credentials: w.credentials,
 		Services: func(string) wire.Services { return w.credentials },
-		Env: func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
-			return supervisor.Env{Database: sdk.Database{Driver: "sqlite", DSN: "file"}, Key: make([]byte, 32)}, nil
-		},
+		Env:      envOf(supervisor.Env{Database: sdk.Database{Driver: "sqlite", DSN: "file"}, Key: make([]byte, 32)}),
 		Call: func(_ context.Context, i addon.Installation) (sdk.Call, error) {
 			return sdk.Call{BillerID: i.BillerID}, nil
 		},
 		Packages: filepath.Join(dir, "packages"), DataDir: dir,
-		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Limits: supervisor.Limits{Memory: -1}, // the race detector maps terabytes
+		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Times: supervisor.Times{
 			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: 200 * time.Millisecond,
 			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
 			Handshake: 5 * time.Second,
 		},
-	})
+	}
+	change(&config)
+	w.Supervisor = supervisor.New(config)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go func() { w.ended <- w.Run(ctx) }()

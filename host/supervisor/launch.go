@@ -21,6 +21,10 @@ func (w *worker) launch(want addon.Active) (_ *process, err error) {
 		return nil, err
 	}
 	w.set(func() { w.pkg = pkg })
+	env, err := w.prepare(pkg.Manifest)
+	if err != nil {
+		return nil, err
+	}
 	p, err := launch{
 		pkg:      pkg,
 		sockets:  w.socketDir,
@@ -28,12 +32,14 @@ func (w *worker) launch(want addon.Active) (_ *process, err error) {
 		patience: cfg.Times.Kill,
 		log:      w.log.With("version", want.Version),
 		now:      cfg.Now,
+		limits:   cfg.Limits,
+		env:      env,
 	}.startProcess()
 	if err != nil {
 		return nil, err
 	}
-	w.set(func() { w.pid = p.child.pid })
-	if err := w.begin(p, pkg.Manifest); err != nil {
+	w.set(func() { w.pid, w.protection = p.child.pid, p.child.protection })
+	if err := w.begin(p, pkg.Manifest, env); err != nil {
 		return nil, w.ending(p, err)
 	}
 	return p, nil
@@ -59,8 +65,15 @@ func openPackage(folder string, want addon.Active) (*pack.Package, error) {
 	return pkg, nil
 }
 
+// prepare makes the add-on's database and key.
+func (w *worker) prepare(m *manifest.Manifest) (Env, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, w.sup.cfg.Times.Start)
+	defer cancel()
+	return w.sup.cfg.Env(ctx, m)
+}
+
 // begin makes sure that the program is what its manifest says, and starts it.
-func (w *worker) begin(p *process, m *manifest.Manifest) error {
+func (w *worker) begin(p *process, m *manifest.Manifest, env Env) error {
 	cfg := w.sup.cfg
 	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Start)
 	defer cancel()
@@ -71,10 +84,6 @@ func (w *worker) begin(p *process, m *manifest.Manifest) error {
 	if d.ID != m.ID || d.Version != m.Version {
 		return apperr.Errorf(apperr.Invalid, "The program says it is %s %s; its manifest says %s %s.",
 			d.ID, d.Version, m.ID, m.Version)
-	}
-	env, err := cfg.Env(ctx, m)
-	if err != nil {
-		return err
 	}
 	capabilities, err := p.client.Start(ctx, wire.StartRequest{
 		Services: cfg.Services(m.ID),

@@ -41,6 +41,10 @@ type Env struct {
 	Database sdk.Database
 	// Key is 32 bytes, the same at every start.
 	Key []byte
+	// Folder is one that the add-on may fill and nobody else uses; empty for none.
+	// An add-on with a SQLite database runs under landlock only if the file is in
+	// it.
+	Folder string
 }
 
 // Config is what a Supervisor is made of; the first group is required.
@@ -62,6 +66,8 @@ type Config struct {
 	// Dev and LogLevel are told to the add-ons.
 	Dev      bool
 	LogLevel slog.Level
+	// Limits bound each add-on's process.
+	Limits Limits
 	// Times are for tests; zero fields have defaults.
 	Times Times
 	// Now is the clock; nil means time.Now.
@@ -135,6 +141,9 @@ type Status struct {
 	Failures int
 	// PID is the running process, 0 if there is none.
 	PID int
+	// Protection names what bounds that process: ProtectionLimits,
+	// ProtectionLandlock.
+	Protection []string
 }
 
 // Supervisor runs add-ons. Make one with New and call Run once.
@@ -153,6 +162,7 @@ type Supervisor struct {
 // New returns a supervisor that runs nothing yet.
 func New(cfg Config) *Supervisor {
 	cfg.Times = cfg.Times.withDefaults()
+	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -30,20 +30,21 @@ type worker struct {
 	kick      chan struct{}
 	done      chan struct{}
 
-	mu       sync.Mutex
-	want     addon.Active
-	asked    uint64 // the newest call of Ensure that want and the billers are as new as
-	tried    goal   // what the process that runs, or ran last, is for
-	synced   uint64 // the newest that has been fulfilled
-	failed   uint64 // the newest that has ended in an error
-	state    State
-	err      error
-	retryAt  time.Time
-	report   string
-	failures int
-	pid      int
-	pkg      *pack.Package
-	client   *wire.Client
+	mu         sync.Mutex
+	want       addon.Active
+	asked      uint64 // the newest call of Ensure that want and the billers are as new as
+	tried      goal   // what the process that runs, or ran last, is for
+	synced     uint64 // the newest that has been fulfilled
+	failed     uint64 // the newest that has ended in an error
+	state      State
+	err        error
+	retryAt    time.Time
+	report     string
+	failures   int
+	pid        int
+	protection []string
+	pkg        *pack.Package
+	client     *wire.Client
 }
 
 // goal is what a worker is to reach: a version, with the billers that were there
@@ -329,14 +330,15 @@ func (w *worker) status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Status{
-		AddonID:  w.id,
-		Version:  w.want.Version,
-		Digest:   w.want.Digest,
-		State:    w.state,
-		Err:      w.err,
-		RetryAt:  w.retryAt,
-		Report:   w.report,
-		Failures: w.failures,
-		PID:      w.pid,
+		AddonID:    w.id,
+		Version:    w.want.Version,
+		Digest:     w.want.Digest,
+		State:      w.state,
+		Err:        w.err,
+		RetryAt:    w.retryAt,
+		Report:     w.report,
+		Failures:   w.failures,
+		PID:        w.pid,
+		Protection: w.protection,
 	}
 }
