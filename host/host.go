@@ -175,8 +175,14 @@ func (h *Host) Handler() http.Handler {
 
 // Run starts the add-ons that are switched on, keeps them running and follows
 // what is installed and removed, until ctx ends; then it stops them and returns
-// nil.
+// nil. Outside Dev it first conceals this process from the add-ons: their user's
+// other processes can no longer read its memory, and no debugger can.
 func (h *Host) Run(ctx context.Context) error {
+	if !h.config.Dev { // where a debugger may have to be attached
+		if err := supervisor.Conceal(); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.fleet.Run(ctx) })
 	group.Go(func() error { return h.shelf.follow(ctx) })

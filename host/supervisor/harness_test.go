@@ -72,7 +72,11 @@ func mustPackageOf(tb testing.TB, folder, binary, mode string) addon.Active {
 	name := pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH)
 	must(tb, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
 	must(tb, os.Link(binary, filepath.Join(dir, name)))
-	must(tb, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifestText), 0o444))
+	id, text := "test-addon", manifestText
+	if mode == "neighbour" {
+		id, text = mode, strings.Replace(text, id, mode, 1)
+	}
+	must(tb, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(text), 0o444))
 	must(tb, os.WriteFile(filepath.Join(dir, "mode"), []byte(mode), 0o444))
 	var files []pack.File
 	for _, f := range []string{name, "manifest.yaml", "mode"} {
@@ -85,7 +89,7 @@ func mustPackageOf(tb testing.TB, folder, binary, mode string) addon.Active {
 	list, err := json.Marshal(map[string]any{"format": 1, "files": files})
 	must(tb, err)
 	must(tb, os.WriteFile(filepath.Join(dir, pack.ListName), list, 0o444))
-	return addon.Active{AddonID: "test-addon", Version: "1.0.0", Digest: digest}
+	return addon.Active{AddonID: id, Version: "1.0.0", Digest: digest}
 }
 
 func must(tb testing.TB, err error) {
@@ -283,7 +287,9 @@ func (w *world) mustEnd(tb testing.TB) {
 
 func (w *world) status() supervisor.Status {
 	for _, s := range w.Statuses() {
-		return s
+		if s.AddonID != "neighbour" {
+			return s
+		}
 	}
 	return supervisor.Status{}
 }

@@ -50,7 +50,7 @@ func (g *greedy) Link(_ context.Context, what string) (string, error) {
 		}
 	case "processes":
 		for n := 0; ; n++ {
-			if err := exec.Command("/bin/sleep", "1000").Start(); err != nil {
+			if err := exec.Command("/bin/sleep", object).Start(); err != nil {
 				return said(n, err), nil
 			}
 		}
