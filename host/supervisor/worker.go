@@ -191,7 +191,7 @@ func (w *worker) serve() error {
 	if err != nil {
 		return w.ending(p, err)
 	}
-	w.log.Info("add-on is healthy", "version", want.Version, "pid", p.child.ID())
+	w.log.Info("add-on is healthy", "version", want.Version, "pid", p.child.ID(), "protection", p.child.protection)
 	w.set(func() {
 		w.state, w.err, w.retryAt, w.client, w.pid = Healthy, nil, time.Time{}, p.client, p.child.pid
 		if complete {
