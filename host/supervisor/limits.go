@@ -124,9 +124,9 @@ type confinement struct {
 	paths *paths
 }
 
-// start runs the command that make returns, and lets its first instruction go
+// start runs what command returns, and lets its first instruction go
 // only when the limits are in force. It tells which protection there is.
-func (c confinement) start(make func(traced bool) *exec.Cmd) (cmd *exec.Cmd, protection []string, err error) {
+func (c confinement) start(command func(traced bool) *exec.Cmd) (cmd *exec.Cmd, protection []string, err error) {
 	err = onOwnThread(func() error {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return fmt.Errorf("give up privileges: %w", err)
@@ -135,7 +135,7 @@ func (c confinement) start(make func(traced bool) *exec.Cmd) (cmd *exec.Cmd, pro
 		if err != nil {
 			return err
 		}
-		if cmd, err = c.startLimited(make); err != nil {
+		if cmd, err = c.startLimited(command); err != nil {
 			return err
 		}
 		protection = append(protection, ProtectionLimits)
@@ -149,11 +149,11 @@ func (c confinement) start(make func(traced bool) *exec.Cmd) (cmd *exec.Cmd, pro
 
 // startLimited starts the command stopped before its first instruction. Where
 // the system forbids that, the limits come a moment after the start.
-func (c confinement) startLimited(make func(traced bool) *exec.Cmd) (*exec.Cmd, error) {
-	cmd, traced := make(true), true
+func (c confinement) startLimited(command func(traced bool) *exec.Cmd) (*exec.Cmd, error) {
+	cmd, traced := command(true), true
 	err := cmd.Start()
 	if errors.Is(err, unix.EPERM) {
-		cmd, traced = make(false), false
+		cmd, traced = command(false), false
 		err = cmd.Start()
 	}
 	if err != nil {

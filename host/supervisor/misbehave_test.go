@@ -15,7 +15,7 @@ package supervisor_test
 //	panics in a handler                   sdk/wire TestBrokenPages
 //	floods stdout and stderr              TestBadBehaviour, TestDroppedLinesAreTold
 //	JSON with wrong types                 TestLogLinesDoNotHurt
-//	answers 2 GB                          TestBadBehaviour, host/hosttest TestEndlessAnswer
+//	answers gigabytes                     TestBadBehaviour, host/hosttest TestEndlessAnswer
 //	bad headers, cookies, status 99       host/pages TestPublicAnswers, TestPublicCookies
 //	script in a fragment                  host/pages TestFragment
 //	leaks file descriptors                TestLimitsOfFiles
