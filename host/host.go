@@ -176,10 +176,16 @@ func (h *Host) Handler() http.Handler {
 
 // Run starts the add-ons that are switched on, keeps them running and follows
 // what is installed and removed, until ctx ends; then it stops them and returns
-// nil. In Dev it begins with the newest builds that are offered.
+// nil. In Dev it begins with the newest builds that are offered; otherwise it
+// first conceals this process from the add-ons: their user's other processes can
+// no longer read its memory, and no debugger can.
 func (h *Host) Run(ctx context.Context) error {
 	if h.config.Dev {
 		if err := h.takeNewBuilds(ctx); err != nil {
+			return err
+		}
+	} else { // in Dev a debugger may have to be attached
+		if err := supervisor.Conceal(); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,7 @@ func staticBase(a Addon) string {
 // through before an error.
 func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge begin) (begun bool, err error) {
 	id := t.addon.Manifest.ID
-	release, ok := h.enter(id)
+	release, ok := h.enter(id, t.biller.ID)
 	if !ok {
 		return false, errBusy
 	}
@@ -126,23 +126,6 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, surface wire.S
 		// A connection without deadlines is closed by the server all the same.
 		StopBody: func() { _ = http.NewResponseController(w).SetReadDeadline(time.Now()) },
 	}, nil
-}
-
-// enter takes one of the add-on's places.
-func (h *Handler) enter(id string) (release func(), ok bool) {
-	h.mu.Lock()
-	places, known := h.places[id]
-	if !known {
-		places = make(chan struct{}, h.MaxConcurrent)
-		h.places[id] = places
-	}
-	h.mu.Unlock()
-	select {
-	case places <- struct{}{}:
-		return func() { <-places }, true
-	default:
-		return nil, false
-	}
 }
 
 // pageURL returns the absolute address of a path and query on an origin.

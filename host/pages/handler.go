@@ -21,7 +21,7 @@ type Handler struct {
 	crossing *http.CrossOriginProtection
 
 	mu     sync.Mutex
-	places map[string]chan struct{}
+	inside map[place]int
 }
 
 // New returns the boundary. It fails if the configuration lacks something.
@@ -40,7 +40,7 @@ func New(c Config) (*Handler, error) {
 	}
 	return &Handler{
 		Config: c.withDefaults(), failures: f, crossing: http.NewCrossOriginProtection(),
-		places: map[string]chan struct{}{},
+		inside: map[place]int{},
 	}, nil
 }
 

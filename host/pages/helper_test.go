@@ -26,8 +26,8 @@ const (
 	staticBase   = "/addon-static/demo/0123456789ab"
 )
 
-// platform is a fake with two billers, northwind (demo installed) and southgate
-// (demo suspended), and a third, bare, without it.
+// platform is a fake with four billers, northwind and eastside (demo installed),
+// southgate (demo suspended) and bare, without it.
 type platform struct {
 	staff func(*http.Request) (addon.Staff, error)
 }
@@ -37,7 +37,7 @@ func (platform) Biller(_ context.Context, id string) (sdk.Biller, error) {
 }
 
 func (p platform) BillerBySlug(ctx context.Context, slug string) (sdk.Biller, error) {
-	if !slices.Contains([]string{"northwind", "southgate", "bare"}, slug) {
+	if !slices.Contains([]string{"northwind", "southgate", "bare", "eastside"}, slug) {
 		return sdk.Biller{}, apperr.Errorf(apperr.NotFound, "no biller")
 	}
 	return p.Biller(ctx, slug)
@@ -63,7 +63,7 @@ func (a addons) Active() []pages.Addon { return a }
 type installations struct{}
 
 func (installations) Installation(_ context.Context, biller, addonID string) (addon.Installation, error) {
-	state, ok := map[string]addon.State{"northwind": addon.Enabled, "southgate": addon.Suspended}[biller]
+	state, ok := map[string]addon.State{"northwind": addon.Enabled, "southgate": addon.Suspended, "eastside": addon.Enabled}[biller]
 	if !ok || addonID != "demo" {
 		return addon.Installation{}, apperr.Errorf(apperr.NotFound, "not installed")
 	}

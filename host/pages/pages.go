@@ -104,6 +104,9 @@ type Config struct {
 	MaxBody int64
 	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64.
 	MaxConcurrent int
+	// MaxPerBiller is how many of them may be for one biller; 0 means a quarter of
+	// MaxConcurrent, at least one. No biller keeps the others waiting.
+	MaxPerBiller int
 	// HeadTimeout is how long an add-on may take to begin its answer; 0 means
 	// 30 s. IdleTimeout is how long it may pause within it; 0 means 60 s.
 	HeadTimeout, IdleTimeout time.Duration
@@ -115,6 +118,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxConcurrent == 0 {
 		c.MaxConcurrent = 64
+	}
+	if c.MaxPerBiller == 0 {
+		c.MaxPerBiller = max(1, c.MaxConcurrent/4)
 	}
 	if c.HeadTimeout == 0 {
 		c.HeadTimeout = 30 * time.Second

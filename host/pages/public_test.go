@@ -267,27 +267,50 @@ func TestPublicWaitsOnlySoLong(t *testing.T) {
 
 func TestPublicServesSoManyAtATime(t *testing.T) {
 	t.Parallel()
-	entered, leave := make(chan struct{}), make(chan struct{})
-	h, _ := MustHandler(t, func(_ context.Context, _ string, _ wire.PageRequest, onHead wire.OnHead) error {
-		entered <- struct{}{}
-		<-leave
-		_, err := onHead(204, http.Header{})
-		return err
-	}, func(c *pages.Config) { c.MaxConcurrent = 1 })
-	get := func() *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		h.Public().ServeHTTP(w, httptest.NewRequest("GET", portalOrigin+"/portal/northwind/", nil))
-		return w
-	}
-	first := make(chan *httptest.ResponseRecorder)
-	go func() { first <- get() }()
-	<-entered
-	if w := get(); w.Code != 503 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("second: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
-	}
-	close(leave)
-	if w := <-first; w.Code != 204 {
-		t.Errorf("first: %d", w.Code)
+	for name, c := range map[string]struct {
+		addon, biller int
+		eastside      int // the status for another biller meanwhile
+	}{
+		"add-on":       {1, 1, 503},
+		"biller":       {64, 1, 204},
+		"both":         {2, 1, 204},
+		"as a default": {4, 0, 204},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entered, leave := make(chan struct{}), make(chan struct{})
+			h, _ := MustHandler(t, func(_ context.Context, _ string, p wire.PageRequest, onHead wire.OnHead) error {
+				if p.Call.BillerID == "northwind" {
+					entered <- struct{}{}
+					<-leave
+				}
+				_, err := onHead(204, http.Header{})
+				return err
+			}, func(conf *pages.Config) { conf.MaxConcurrent, conf.MaxPerBiller = c.addon, c.biller })
+			get := func(biller string) *httptest.ResponseRecorder {
+				w := httptest.NewRecorder()
+				h.Public().ServeHTTP(w, httptest.NewRequest("GET", portalOrigin+"/portal/"+biller+"/", nil))
+				return w
+			}
+			first := make(chan *httptest.ResponseRecorder)
+			go func() { first <- get("northwind") }()
+			<-entered
+			if w := get("northwind"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+				t.Errorf("second: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+			}
+			if w := get("eastside"); w.Code != c.eastside {
+				t.Errorf("another biller: %d, want %d", w.Code, c.eastside)
+			}
+			close(leave)
+			if w := <-first; w.Code != 204 {
+				t.Errorf("first: %d", w.Code)
+			}
+			go func() { first <- get("northwind") }()
+			<-entered // the place is free again
+			if w := <-first; w.Code != 204 {
+				t.Errorf("third: %d", w.Code)
+			}
+		})
 	}
 }
 

@@ -42,8 +42,12 @@ func rules() map[method]rule {
 	}
 }
 
-// allow returns PermissionDenied unless the token may call the method.
+// allow returns PermissionDenied unless the token may call the method, and
+// TooManyRequests, with RetryAfter, while its installation calls too often.
 func (b bound) allow(m method) error {
+	if err := b.meter.count(b.grant.BillerID, b.grant.AddonID); err != nil {
+		return err
+	}
 	r := rules()[m]
 	if r.permission == "" || !slices.Contains(b.grant.Permissions, r.permission) {
 		return apperr.Errorf(apperr.PermissionDenied, "The add-on was not given the permission %s.", r.permission)

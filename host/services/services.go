@@ -40,8 +40,8 @@ type Mailer interface {
 	MessageID(biller, addonID, key string) string
 }
 
-// Config is what the services are made of; all fields are required, but Now
-// and Caps.
+// Config is what the services are made of; all fields are required, but Now,
+// Caps and Rate.
 type Config struct {
 	Platform Platform
 	Store    Store
@@ -56,6 +56,8 @@ type Config struct {
 	// Caps bound the mails of one installation; zero means 1,000 an hour and
 	// 5,000 a day.
 	Caps addon.MailCaps
+	// Rate bounds the calls of one installation; zero fields have defaults.
+	Rate Rate
 	Log  *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -66,6 +68,7 @@ type Config struct {
 type Services struct {
 	cfg    Config
 	tokens *registry
+	meter  *meter
 }
 
 // New returns services without any token.
@@ -76,7 +79,7 @@ func New(cfg Config) *Services {
 	if cfg.Caps == (addon.MailCaps{}) {
 		cfg.Caps = addon.MailCaps{Hour: 1000, Day: 5000}
 	}
-	return &Services{cfg: cfg, tokens: newRegistry(cfg.Now)}
+	return &Services{cfg: cfg, tokens: newRegistry(cfg.Now), meter: newMeter(cfg.Rate.withDefaults(), cfg.Now)}
 }
 
 // Addon returns the services as one add-on's process reaches them: a token of

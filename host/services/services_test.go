@@ -194,7 +194,10 @@ func TestPermissions(t *testing.T) {
 		{"CustomersByEmail", "customers:read", true, func(h sdk.Host) error { _, err := h.Customers.CustomersByEmail(ctx, "a@b.example"); return err }},
 		{"ListCustomers", "customers:read", false, func(h sdk.Host) error { _, err := h.Customers.ListCustomers(ctx, sdk.CustomerQuery{}); return err }},
 		{"Invoice", "invoices:read", true, func(h sdk.Host) error { _, err := h.Invoices.Invoice(ctx, "i"); return err }},
-		{"ListInvoices", "invoices:read", true, func(h sdk.Host) error { _, err := h.Invoices.ListInvoices(ctx, sdk.InvoiceQuery{CustomerID: "c-b1"}); return err }},
+		{"ListInvoices", "invoices:read", true, func(h sdk.Host) error {
+			_, err := h.Invoices.ListInvoices(ctx, sdk.InvoiceQuery{CustomerID: "c-b1"})
+			return err
+		}},
 		{"Send", "mail:send", true, func(h sdk.Host) error { _, err := h.Mail.Send(ctx, message("p")); return err }},
 		{"Biller", "billers:read", true, func(h sdk.Host) error { _, err := h.Billers.Biller(ctx); return err }},
 		{"Write", "audit:write", true, func(h sdk.Host) error { return h.Audit.Write(ctx, sdk.AuditEvent{Action: "a.b"}) }},

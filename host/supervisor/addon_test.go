@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		runAddon(string(mode))
+	case os.Getenv(greedyHostEnv) != "":
+		runGreedyHost(os.Getenv(greedyHostEnv))
 	case os.Getenv(hostEnv) != "":
 		runHost(os.Getenv(hostEnv))
 	default:
@@ -48,7 +50,10 @@ func runAddon(mode string) {
 	}
 	a := sdk.Addon{ID: "test-addon", Version: "1.0.0"}
 	parts := sdk.Parts{Invite: behaviour{}}
+	misbehaveAtStart(mode)
 	switch mode {
+	case "neighbour":
+		a.ID = mode
 	case "prints first":
 		fmt.Println("Hello, I am starting.")
 	case "hangs":
@@ -68,6 +73,9 @@ func runAddon(mode string) {
 		os.Exit(4)
 	}
 	a.Start = func(_ context.Context, env sdk.Env) (sdk.Parts, error) {
+		if mode == "start hangs" {
+			select {}
+		}
 		if strings.HasSuffix(mode, "start fails") {
 			return sdk.Parts{}, errors.New("the schema is too new")
 		}
@@ -99,10 +107,8 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 		fmt.Fprintln(os.Stderr, `{"@level":"error","@message":"a good one","n":1,"addon":"another"}`)
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 300_000))
 		fmt.Println("a print")
-	case "flood":
-		for i := range 20_000 {
-			fmt.Fprintln(os.Stderr, "line", i)
-		}
+	default:
+		return misbehave(what)
 	case "grandchild":
 		child := exec.Command("/bin/sleep", "1000")
 		child.Stderr = os.NewFile(2, "stderr")

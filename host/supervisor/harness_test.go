@@ -57,16 +57,23 @@ var program = sync.OnceValues(func() (string, error) {
 func mustPackage(tb testing.TB, folder, mode string) addon.Active {
 	tb.Helper()
 	binary, err := program()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	must(tb, err)
+	return mustPackageOf(tb, folder, binary, mode)
+}
+
+func mustPackageOf(tb testing.TB, folder, binary, mode string) addon.Active {
+	tb.Helper()
 	sum := sha256.Sum256([]byte(tb.Name() + mode))
 	digest := hex.EncodeToString(sum[:])
 	dir := filepath.Join(folder, digest)
 	name := pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH)
 	must(tb, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
 	must(tb, os.Link(binary, filepath.Join(dir, name)))
-	must(tb, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifestText), 0o444))
+	id, text := "test-addon", manifestText
+	if mode == "neighbour" {
+		id, text = mode, strings.Replace(text, id, mode, 1)
+	}
+	must(tb, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(text), 0o444))
 	must(tb, os.WriteFile(filepath.Join(dir, "mode"), []byte(mode), 0o444))
 	var files []pack.File
 	for _, f := range []string{name, "manifest.yaml", "mode"} {
@@ -79,7 +86,7 @@ func mustPackage(tb testing.TB, folder, mode string) addon.Active {
 	list, err := json.Marshal(map[string]any{"format": 1, "files": files})
 	must(tb, err)
 	must(tb, os.WriteFile(filepath.Join(dir, pack.ListName), list, 0o444))
-	return addon.Active{AddonID: "test-addon", Version: "1.0.0", Digest: digest}
+	return addon.Active{AddonID: id, Version: "1.0.0", Digest: digest}
 }
 
 func must(tb testing.TB, err error) {
@@ -143,13 +150,27 @@ func mustDir(tb testing.TB) string {
 
 func mustWorldIn(tb testing.TB, dir, mode string, billers ...string) *world {
 	tb.Helper()
+	binary, err := program()
+	must(tb, err)
+	return mustWorldOf(tb, dir, binary, mode, func(*supervisor.Config) {}, billers...)
+}
+
+// envOf gives every add-on the same.
+func envOf(e supervisor.Env) func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
+	return func(context.Context, *manifest.Manifest) (supervisor.Env, error) { return e, nil }
+}
+
+func mustWorldOf(tb testing.TB, dir, binary, mode string, change func(*supervisor.Config), billers ...string) *world {
+	tb.Helper()
 	w := newWorld(dir)
-	w.active = mustPackage(tb, filepath.Join(dir, "packages"), mode)
+	w.active = mustPackageOf(tb, filepath.Join(dir, "packages"), binary, mode)
 	w.books.active = []addon.Active{w.active}
 	for _, b := range billers {
 		w.books.installations = append(w.books.installations, addon.Installation{BillerID: b, AddonID: "test-addon", State: addon.Enabled})
 	}
-	w.mustRun(tb, w.config())
+	config := w.config()
+	change(&config)
+	w.mustRun(tb, config)
 	return w
 }
 
@@ -157,14 +178,13 @@ func (w *world) config() supervisor.Config {
 	return supervisor.Config{
 		Store: w.books, Credentials: w.credentials,
 		Services: func(string) wire.Services { return w.credentials },
-		Env: func(context.Context, *manifest.Manifest) (supervisor.Env, error) {
-			return supervisor.Env{Database: sdk.Database{Driver: "sqlite", DSN: "file"}, Key: make([]byte, 32)}, nil
-		},
+		Env:      envOf(supervisor.Env{Database: sdk.Database{Driver: "sqlite", DSN: "file"}, Key: make([]byte, 32)}),
 		Call: func(_ context.Context, i addon.Installation) (sdk.Call, error) {
 			return sdk.Call{BillerID: i.BillerID}, nil
 		},
 		Packages: filepath.Join(w.dir, "packages"), DataDir: w.dir,
-		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Limits: supervisor.Limits{Memory: -1}, // the race detector maps terabytes
+		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Times: supervisor.Times{
 			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: time.Second,
 			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
@@ -216,7 +236,9 @@ func (w *world) mustEnd(tb testing.TB) {
 
 func (w *world) status() supervisor.Status {
 	for _, s := range w.Statuses() {
-		return s
+		if s.AddonID != "neighbour" {
+			return s
+		}
 	}
 	return supervisor.Status{}
 }

@@ -20,6 +20,10 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 	if err != nil {
 		return nil, nil, err
 	}
+	env, err := w.prepare(ctx, pkg.Manifest)
+	if err != nil {
+		return nil, nil, err
+	}
 	p, err := launch{
 		pkg:      pkg,
 		sockets:  w.socketDir,
@@ -27,6 +31,8 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 		patience: cfg.Times.Kill,
 		log:      w.log.With("version", want.Version),
 		now:      cfg.Now,
+		limits:   cfg.Limits,
+		env:      env,
 	}.startProcess()
 	if apperr.Is(err, apperr.Unavailable) {
 		return nil, nil, crash{err}
@@ -35,7 +41,7 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 		return nil, nil, err
 	}
 	w.sup.reach("launched")
-	if err := w.begin(ctx, p, pkg.Manifest); err != nil {
+	if err := w.begin(ctx, p, pkg.Manifest, env); err != nil {
 		return nil, nil, w.ending(p, err)
 	}
 	return p, pkg, nil
@@ -61,8 +67,15 @@ func openPackage(folder string, want addon.Active) (*pack.Package, error) {
 	return pkg, nil
 }
 
+// prepare makes the add-on's database and key.
+func (w *worker) prepare(ctx context.Context, m *manifest.Manifest) (Env, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.sup.cfg.Times.Start)
+	defer cancel()
+	return w.sup.cfg.Env(ctx, m)
+}
+
 // begin makes sure that the program is what its manifest says, and starts it.
-func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest) error {
+func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest, env Env) error {
 	cfg := w.sup.cfg
 	ctx, cancel := context.WithTimeout(ctx, cfg.Times.Start)
 	defer cancel()
@@ -73,10 +86,6 @@ func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest) er
 	if d.ID != m.ID || d.Version != m.Version {
 		return apperr.Errorf(apperr.Invalid, "The program says it is %s %s; its manifest says %s %s.",
 			d.ID, d.Version, m.ID, m.Version)
-	}
-	env, err := cfg.Env(ctx, m)
-	if err != nil {
-		return err
 	}
 	capabilities, err := p.client.Start(ctx, wire.StartRequest{
 		Services: cfg.Services(m.ID),

@@ -22,8 +22,10 @@ const (
 	maxLine = 16 << 10
 	// reportSize is how much of the end of stderr is kept.
 	reportSize = 64 << 10
-	// linesPerSecond bounds what one add-on puts into the host's log.
+	// linesPerSecond and bytesPerSecond bound what one add-on puts into the host's
+	// log.
 	linesPerSecond = 500
+	bytesPerSecond = 1 << 20
 	maxAttrs       = 32
 )
 
@@ -58,6 +60,7 @@ type output struct {
 	tail    []byte
 	second  time.Time
 	lines   int
+	bytes   int
 	dropped int
 }
 
@@ -79,17 +82,30 @@ func (o *output) keep(line []byte) bool {
 		o.tail = slices.Clone(o.tail[len(o.tail)-reportSize:])
 	}
 	if now := o.now().Truncate(time.Second); !now.Equal(o.second) {
-		if o.dropped > 0 {
-			o.log.Warn("add-on log lines dropped", "lines", o.dropped)
-		}
-		o.second, o.lines, o.dropped = now, 0, 0
+		o.tellDropped()
+		o.second, o.lines, o.bytes = now, 0, 0
 	}
-	o.lines++
-	if o.lines > linesPerSecond {
+	if o.lines++; o.lines > linesPerSecond || o.bytes+len(line) > bytesPerSecond {
 		o.dropped++
 		return false
 	}
+	o.bytes += len(line)
 	return true
+}
+
+// tellDropped logs how many lines were not. The caller holds the lock.
+func (o *output) tellDropped() {
+	if o.dropped > 0 {
+		o.log.Warn("add-on log lines dropped", "lines", o.dropped)
+		o.dropped = 0
+	}
+}
+
+// close tells what was dropped of a process that ended.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tellDropped()
 }
 
 // report returns the end of what was written to stderr.

@@ -43,6 +43,8 @@ type launch struct {
 	patience time.Duration
 	log      *slog.Logger
 	now      func() time.Time
+	limits   Limits
+	env      Env
 }
 
 // startProcess runs the program of a package up to the handshake.
@@ -82,7 +84,9 @@ func (l launch) config(p *process, program *os.File) *plugin.ClientConfig {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.sockets},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			p.sockets = dir
-			p.child = newChild(program, l.pkg.Manifest.ID, l.pkg.Dir, append(hostEnv(), spec.Env...), p.output.stderr)
+			env := append(append(hostEnv(), "TMPDIR="+dir), spec.Env...)
+			confine := confinement{limits: l.limits, paths: newPaths(l.pkg.Dir, dir, l.env)}
+			p.child = newChild(program, l.pkg.Manifest.ID, l.pkg.Dir, env, confine, p.output.stderr)
 			return p.child, nil
 		},
 	}
@@ -152,6 +156,7 @@ func (p *process) kill() {
 			p.child.killGroup()
 			<-p.child.done
 		}
+		p.output.close()
 		if p.sockets != "" {
 			if err := os.RemoveAll(p.sockets); err != nil {
 				p.log.Warn("sockets not removed", "error", err.Error())

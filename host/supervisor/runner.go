@@ -63,10 +63,15 @@ func openProgram(pkg *pack.Package, platform string) (*os.File, error) {
 // child runs one add-on process for go-plugin. go-plugin sees the first line of
 // its output and nothing of its stderr, which is read here.
 type child struct {
-	cmd      *exec.Cmd
-	program  *os.File
-	stderr   func(line []byte)
-	lifeline *os.File
+	name       string
+	program    *os.File
+	dir        string
+	env        []string
+	confine    confinement
+	stderr     func(line []byte)
+	cmd        *exec.Cmd
+	lifeline   *os.File
+	protection []string // after Start
 
 	outR, errR *os.File
 	handshake  *io.PipeReader
@@ -85,14 +90,10 @@ type child struct {
 var _ runner.Runner = (*child)(nil)
 
 // newChild prepares a process; stderr gets its lines, cut to a bounded length.
-func newChild(program *os.File, name, dir string, env []string, stderr func([]byte)) *child {
-	c := &child{program: program, stderr: stderr, done: make(chan struct{})}
-	c.cmd = &exec.Cmd{
-		Path:        "/proc/self/fd/" + strconv.Itoa(int(program.Fd())),
-		Args:        []string{name},
-		Dir:         dir,
-		Env:         append(env, wire.LifelineEnv+"="+strconv.Itoa(lifelineFD)),
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+func newChild(program *os.File, name, dir string, env []string, confine confinement, stderr func([]byte)) *child {
+	c := &child{
+		name: name, program: program, dir: dir, confine: confine, stderr: stderr, done: make(chan struct{}),
+		env: append(env, wire.LifelineEnv+"="+strconv.Itoa(lifelineFD)),
 	}
 	c.handshake, c.handshakeW = io.Pipe()
 	c.silence, c.silenceW = io.Pipe()
@@ -110,9 +111,16 @@ func (c *child) Start(context.Context) error {
 		pipes = append(pipes, r, w)
 	}
 	c.outR, c.errR, c.lifeline = pipes[0], pipes[2], pipes[5]
-	c.cmd.Stdout, c.cmd.Stderr, c.cmd.ExtraFiles = pipes[1], pipes[3], []*os.File{pipes[4]}
-	if err := c.cmd.Start(); err != nil {
-		return errors.Join(fmt.Errorf("start program: %w", err), closeAll(pipes))
+	var err error
+	c.cmd, c.protection, err = c.confine.start(func(traced bool) *exec.Cmd {
+		return &exec.Cmd{
+			Path: "/proc/self/fd/" + strconv.Itoa(int(c.program.Fd())), Args: []string{c.name}, Dir: c.dir, Env: c.env,
+			Stdout: pipes[1], Stderr: pipes[3], ExtraFiles: []*os.File{pipes[4]},
+			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Ptrace: traced},
+		}
+	})
+	if err != nil {
+		return errors.Join(err, closeAll(pipes))
 	}
 	c.pid = c.cmd.Process.Pid
 	c.pumps.Go(c.readOutput)
@@ -215,7 +223,7 @@ func (c *child) Stdout() io.ReadCloser { return c.handshake }
 func (c *child) Stderr() io.ReadCloser { return c.silence }
 
 // Name implements runner.Runner.
-func (c *child) Name() string { return c.cmd.Args[0] }
+func (c *child) Name() string { return c.name }
 
 // Diagnose implements runner.Runner.
 func (c *child) Diagnose(context.Context) string {

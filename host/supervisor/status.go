@@ -40,6 +40,9 @@ type Status struct {
 	Failures int
 	// PID is the running process, 0 if there is none.
 	PID int
+	// Protection names what bounds that process: ProtectionLimits,
+	// ProtectionLandlock.
+	Protection []string
 	// Serving is the version that answers; zero if none does. Until another one
 	// has passed its trial, the one before serves.
 	Serving addon.Version

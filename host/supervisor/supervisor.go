@@ -49,6 +49,10 @@ type Env struct {
 	Database sdk.Database
 	// Key is 32 bytes, the same at every start.
 	Key []byte
+	// Folder is one that the add-on may fill and nobody else uses; empty for none.
+	// An add-on with a SQLite database runs under landlock only if the file is in
+	// it.
+	Folder string
 }
 
 // Config is what a Supervisor is made of; the first group is required.
@@ -79,6 +83,8 @@ type Config struct {
 	// Dev and LogLevel are told to the add-ons.
 	Dev      bool
 	LogLevel slog.Level
+	// Limits bound each add-on's process.
+	Limits Limits
 	// Times are for tests; zero fields have defaults.
 	Times Times
 	// Now is the clock; nil means time.Now.
@@ -89,6 +95,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.Times = c.Times.withDefaults()
+	c.Limits = c.Limits.withDefaults()
 	if c.Fetch == nil {
 		c.Fetch = func(context.Context, string, addon.Version) error { return nil }
 	}

@@ -120,7 +120,7 @@ func (w *worker) set(change func()) {
 // show makes an instance the one that serves.
 func (w *worker) show(in *instance) {
 	w.bad = in.version
-	w.log.Info("add-on is healthy", "version", in.version.Version, "pid", in.process.child.ID())
+	w.log.Info("add-on is healthy", "version", in.version.Version, "pid", in.process.child.ID(), "protection", in.process.child.protection)
 	w.set(func() {
 		w.state, w.err, w.retryAt, w.serving, w.trialErr = Healthy, nil, time.Time{}, in, nil
 		w.synced = 0
@@ -332,6 +332,7 @@ func (w *worker) status() Status {
 	}
 	if w.serving != nil {
 		s.PID, s.Serving = w.serving.process.child.pid, w.serving.version
+		s.Protection = w.serving.process.child.protection
 	}
 	return s
 }

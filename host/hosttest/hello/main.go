@@ -40,8 +40,10 @@ func start(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 	public.HandleFunc("GET /wait", h.wait)
 	public.HandleFunc("GET /version", h.version)
 	public.HandleFunc("GET /crash", h.crash)
+	public.HandleFunc("GET /endless", h.endless)
 	staff.HandleFunc("GET /{$}", h.staff)
 	staff.HandleFunc("GET /wait", h.wait)
+	staff.HandleFunc("GET /endless", h.endless)
 	staff.HandleFunc("POST /rename", h.rename)
 	slots.HandleFunc("GET /customer", h.tab)
 	return sdk.Parts{
@@ -104,6 +106,20 @@ func (h hello) wait(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	<-r.Context().Done()
+}
+
+// endless answers until nobody listens.
+func (hello) endless(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	part := make([]byte, 64<<10)
+	for i := range part {
+		part[i] = ' '
+	}
+	for {
+		if _, err := w.Write(part); err != nil {
+			return
+		}
+	}
 }
 
 func (hello) staff(w http.ResponseWriter, r *http.Request) {
