@@ -107,8 +107,6 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 		fmt.Fprintln(os.Stderr, `{"@level":"error","@message":"a good one","n":1,"addon":"another"}`)
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 300_000))
 		fmt.Println("a print")
-	default:
-		return misbehave(what)
 	case "grandchild":
 		child := exec.Command("/bin/sleep", "1000")
 		child.Stderr = os.NewFile(2, "stderr")
@@ -132,6 +130,8 @@ func (behaviour) Link(ctx context.Context, what string) (string, error) {
 		if what == "large" {
 			return strings.Repeat("x", wire.MaxMessage-100), ctx.Err()
 		}
+	default:
+		return misbehave(what)
 	}
 	return "done", ctx.Err()
 }
