@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -55,16 +56,42 @@ func MustHello(tb testing.TB) string {
 func MustVersions(tb testing.TB) (dir string, add func(version string, change ...string)) {
 	tb.Helper()
 	MustHello(tb)
-	dir = tb.TempDir()
+	dir, err := os.MkdirTemp(helloDir(), "versions")
+	must(tb, err)
 	return dir, func(version string, change ...string) {
 		tb.Helper()
 		text, err := os.ReadFile(helloManifest())
 		must(tb, err)
 		changed := strings.NewReplacer(append(change, "version: 1.0.0", "version: "+version)...).Replace(string(text))
-		file := filepath.Join(tb.TempDir(), manifest.FileName)
-		must(tb, os.WriteFile(file, []byte(changed), 0o600))
-		must(tb, write(filepath.Join(dir, "hello-"+version+pack.Extension), helloProgram(), file))
+		made, err := variant(tb.TempDir(), changed)
+		must(tb, err)
+		must(tb, replace(made, filepath.Join(dir, "hello-"+version+pack.Extension)))
 	}
+}
+
+// variant returns the package of hello with another manifest. Each is made once:
+// that takes seconds under the race detector.
+func variant(temp, text string) (string, error) {
+	made := filepath.Join(helloDir(), fmt.Sprintf("%x", sha256.Sum256([]byte(text)))+pack.Extension)
+	if _, err := os.Stat(made); err == nil {
+		return made, nil
+	}
+	file := filepath.Join(temp, manifest.FileName)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", fmt.Errorf("write manifest: %w", err)
+	}
+	return made, write(made, helloProgram(), file)
+}
+
+// replace makes a package appear under another name.
+func replace(made, name string) error {
+	if err := os.RemoveAll(name); err != nil {
+		return fmt.Errorf("remove package: %w", err)
+	}
+	if err := os.Link(made, name); err != nil {
+		return fmt.Errorf("place package: %w", err)
+	}
+	return nil
 }
 
 // Pack builds an add-on's program and writes its package into dir, which is made.
@@ -81,7 +108,7 @@ func Pack(dir, program, manifestFile string) (err error) {
 }
 
 func build(binary, program string) error {
-	cmd := exec.Command("go", "build", "-o", binary, program)
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, program)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", program, err, out)
