@@ -1,8 +1,8 @@
 // Package catalogue holds every text of the portal that people read, on pages
 // and in mails, and writes dates and money as the reader's language does.
 //
-// The texts live in active.<language>.json, one file per language, in the format
-// of go-i18n; English is complete and stands in for what another lacks.
+// The texts live in <area>.<language>.json, in the format of go-i18n; English is
+// complete and stands in for what another language lacks.
 package catalogue
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-//go:embed active.*.json
+//go:embed *.json
 var files embed.FS
 
 // Catalogue is all texts in all languages. It is safe for concurrent use.
@@ -29,7 +29,7 @@ type Catalogue struct {
 // Load reads the embedded texts. An error means a broken build.
 func Load() (*Catalogue, error) {
 	bundle := i18n.NewBundle(language.English)
-	names, err := fs.Glob(files, "active.*.json")
+	names, err := fs.Glob(files, "*.json")
 	if err != nil {
 		return nil, fmt.Errorf("find texts: %w", err)
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -25,17 +26,29 @@ type publicRoute struct {
 }
 
 func (s *Web) publicRoutes() []publicRoute {
+	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
+}
+
+func (s *Web) memberRoutes() []publicRoute {
 	return []publicRoute{
 		{"GET /{$}", member, s.home},
 		{"GET /invoices/{id}", member, s.invoice},
 		{"POST /profile", member, s.switchProfile},
 		{"POST /offers/{id}/add", member, s.addOffer},
+	}
+}
 
+func (s *Web) signInRoutes() []publicRoute {
+	return []publicRoute{
 		{"GET /sign-in", anyone, s.signInForm},
 		{"POST /sign-in", anyone, s.signIn},
 		{"POST /sign-out", anyone, s.signOut},
 		{"GET /agreement", anyone, s.agreement},
+	}
+}
 
+func (s *Web) signUpRoutes() []publicRoute {
+	return []publicRoute{
 		{"GET /welcome/{token}", anyone, s.invitation},
 		{"POST /welcome/{token}", anyone, s.register},
 		{"POST /welcome/{token}/new-link", anyone, s.newLink},
@@ -50,8 +63,6 @@ func (s *Web) publicRoutes() []publicRoute {
 		{"GET /sign-up/agreement", anyone, s.acceptForm},
 		{"POST /sign-up/agreement", anyone, s.accept},
 		{"POST /sign-up/decline", anyone, s.decline},
-
-		{"/", anyone, s.nowhere},
 	}
 }
 

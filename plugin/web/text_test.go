@@ -161,14 +161,7 @@ func letters(s string) bool { return strings.ContainsFunc(s, unicode.IsLetter) }
 // TestKeys finds keys without text and texts that nobody shows.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("../catalogue/active.en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts := map[string]any{}
-	if err := json.Unmarshal(b, &texts); err != nil {
-		t.Fatal(err)
-	}
+	texts := englishTexts(t)
 	called, literals := usedKeys(t)
 	made := madeKeys(t)
 	for key := range called {
@@ -186,6 +179,33 @@ func TestKeys(t *testing.T) {
 			t.Errorf("text %q is never shown", key)
 		}
 	}
+}
+
+// englishTexts are the texts by key, of all areas.
+func englishTexts(tb testing.TB) map[string]any {
+	tb.Helper()
+	names, err := filepath.Glob("../catalogue/*.en.json")
+	if err != nil || len(names) == 0 {
+		tb.Fatalf("texts: %v, %v", names, err)
+	}
+	texts := map[string]any{}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		area := map[string]any{}
+		if err := json.Unmarshal(b, &area); err != nil {
+			tb.Fatalf("%s: %v", name, err)
+		}
+		for key, text := range area {
+			if texts[key] != nil {
+				tb.Errorf("%s: key %q is in another file too", name, key)
+			}
+			texts[key] = text
+		}
+	}
+	return texts
 }
 
 // usedKeys are the keys that templates and code name: as the first argument of
