@@ -32,7 +32,8 @@ type Platform interface {
 	// BillerBySlug finds the business by the name in its portal's path.
 	BillerBySlug(ctx context.Context, slug string) (sdk.Biller, error)
 
-	// RecordAudit appends to the biller's audit log.
+	// RecordAudit appends to the biller's audit log. Of several records of an
+	// add-on with one Key only the first is kept.
 	RecordAudit(ctx context.Context, biller string, r addon.AuditRecord) error
 
 	// StaffFrom returns who is signed in; apperr.Unauthenticated if nobody is.

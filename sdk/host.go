@@ -198,6 +198,9 @@ type MailResult struct {
 
 // AuditEvent is something worth remembering. Never put a secret in it.
 type AuditEvent struct {
+	// Key makes a second writing of the same event a no-op, up to 200 characters,
+	// unique per biller; empty for an event that is written once.
+	Key string
 	// Action in the form noun.verb: "invitation.sent".
 	Action string
 	// Object is the id of what it happened to, CustomerID the customer.

@@ -84,6 +84,8 @@ type SlotView struct {
 
 // AuditRecord is an audit event with what only the host knows.
 type AuditRecord struct {
+	// Key is the add-on's: a platform keeps one record for each. Empty for none.
+	Key             string
 	At              time.Time
 	AddonID         string
 	StaffID         string

@@ -3,6 +3,8 @@ package services
 import (
 	"context"
 	"regexp"
+	"strings"
+	"unicode"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -32,6 +34,7 @@ func (a audit) Write(ctx context.Context, e sdk.AuditEvent) error {
 		return err
 	}
 	r := addon.AuditRecord{
+		Key:             e.Key,
 		At:              sqldb.Time(a.cfg.Now()),
 		AddonID:         a.grant.AddonID,
 		StaffID:         a.grant.Viewer.StaffID,
@@ -51,6 +54,9 @@ func (a audit) Write(ctx context.Context, e sdk.AuditEvent) error {
 func checkEvent(e sdk.AuditEvent) error {
 	if !actionPattern.MatchString(e.Action) || len(e.Action) > maxName {
 		return apperr.Errorf(apperr.Invalid, "An audit action has the form noun.verb.")
+	}
+	if len(e.Key) > maxName || strings.ContainsFunc(e.Key, unicode.IsControl) {
+		return apperr.Errorf(apperr.Invalid, "The key of an audit event may have %d characters, none of them a control character.", maxName)
 	}
 	if len(e.Object) > maxName || len(e.CustomerID) > maxName || len(e.PortalUser) > maxName {
 		return apperr.Errorf(apperr.Invalid, "The ids of an audit event may have %d characters.", maxName)

@@ -732,6 +732,7 @@ type AuditEvent struct {
 	CustomerId    string                 `protobuf:"bytes,3,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`                                                 // since 1
 	PortalUser    string                 `protobuf:"bytes,4,opt,name=portal_user,json=portalUser,proto3" json:"portal_user,omitempty"`                                                 // since 1; a claim
 	Detail        map[string]string      `protobuf:"bytes,5,rep,name=detail,proto3" json:"detail,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // since 1
+	Key           string                 `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`                                                                                 // since 1; idempotency
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -799,6 +800,13 @@ func (x *AuditEvent) GetDetail() map[string]string {
 		return x.Detail
 	}
 	return nil
+}
+
+func (x *AuditEvent) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
 }
 
 type AuditResponse struct {
@@ -897,7 +905,7 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\bcurrency\x18\f \x01(\tR\bcurrency\x12\x1d\n" +
 	"\n" +
 	"portal_url\x18\r \x01(\tR\tportalUrl\x12#\n" +
-	"\rcustomer_path\x18\x0e \x01(\tR\fcustomerPath\"\xf3\x01\n" +
+	"\rcustomer_path\x18\x0e \x01(\tR\fcustomerPath\"\x85\x02\n" +
 	"\n" +
 	"AuditEvent\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x16\n" +
@@ -906,7 +914,8 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"customerId\x12\x1f\n" +
 	"\vportal_user\x18\x04 \x01(\tR\n" +
 	"portalUser\x128\n" +
-	"\x06detail\x18\x05 \x03(\v2 .addon.v1.AuditEvent.DetailEntryR\x06detail\x1a9\n" +
+	"\x06detail\x18\x05 \x03(\v2 .addon.v1.AuditEvent.DetailEntryR\x06detail\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\x1a9\n" +
 	"\vDetailEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x0f\n" +

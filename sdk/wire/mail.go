@@ -54,6 +54,7 @@ func auditToPB(e sdk.AuditEvent) *pb.AuditEvent {
 		CustomerId: e.CustomerID,
 		PortalUser: e.PortalUser,
 		Detail:     e.Detail,
+		Key:        e.Key,
 	}
 }
 
@@ -64,5 +65,6 @@ func auditFromPB(e *pb.AuditEvent) sdk.AuditEvent {
 		CustomerID: e.GetCustomerId(),
 		PortalUser: e.GetPortalUser(),
 		Detail:     e.GetDetail(),
+		Key:        e.GetKey(),
 	}
 }
