@@ -100,6 +100,15 @@ type Parts struct {
 
 	// Billers is told when a biller enables, disables or purges the add-on.
 	Billers BillerHandler
+	// Export writes what the add-on keeps for a biller; nil if it keeps nothing
+	// that a biller could want.
+	Export *Export
+
+	// CheckSettings refuses settings, which have passed the manifest's rules, by
+	// an Invalid error of apperr.Field with a key, or with several in
+	// apperr.Error.Fields; nil accepts all. It has 5 seconds. ctx carries the call
+	// of the staff user who saves; SettingsFrom(ctx) are those in force.
+	CheckSettings func(ctx context.Context, s Settings) error
 
 	// Run does background work until ctx ends. It starts after Start returned;
 	// an error or an early return ends the process.

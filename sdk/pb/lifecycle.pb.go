@@ -311,6 +311,7 @@ type EnableRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`             // since 1
 	Credential    string                 `protobuf:"bytes,2,opt,name=credential,proto3" json:"credential,omitempty"` // since 1; the installation credential
+	Settings      *Settings              `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`     // since 1; what the biller has set
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -357,6 +358,13 @@ func (x *EnableRequest) GetCredential() string {
 		return x.Credential
 	}
 	return ""
+}
+
+func (x *EnableRequest) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
 }
 
 type EnableResponse struct {
@@ -484,6 +492,68 @@ func (*BillerResponse) Descriptor() ([]byte, []int) {
 	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{8}
 }
 
+// ExportChunk is a piece of the file. The first one names the file; later ones
+// leave name and media type empty. The end of the stream is the end of the file.
+type ExportChunk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FileName      string                 `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`    // since 1
+	MediaType     string                 `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"` // since 1
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`                            // since 1; 64 KiB at most
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportChunk) Reset() {
+	*x = ExportChunk{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportChunk) ProtoMessage() {}
+
+func (x *ExportChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportChunk.ProtoReflect.Descriptor instead.
+func (*ExportChunk) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExportChunk) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *ExportChunk) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *ExportChunk) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type DrainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -492,7 +562,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[9]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +574,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[9]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +587,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{9}
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{10}
 }
 
 type DrainResponse struct {
@@ -528,7 +598,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[10]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +610,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[10]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +623,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{10}
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{11}
 }
 
 type StopRequest struct {
@@ -564,7 +634,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[11]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +646,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[11]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +659,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{11}
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{12}
 }
 
 type StopResponse struct {
@@ -600,7 +670,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[12]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +682,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_lifecycle_proto_msgTypes[12]
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +695,314 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{12}
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{13}
+}
+
+// Settings are values by the keys of the manifest. A key without a value is unset.
+type Settings struct {
+	state         protoimpl.MessageState   `protogen:"open.v1"`
+	Values        map[string]*SettingValue `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // since 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Settings) Reset() {
+	*x = Settings{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Settings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Settings) ProtoMessage() {}
+
+func (x *Settings) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Settings.ProtoReflect.Descriptor instead.
+func (*Settings) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Settings) GetValues() map[string]*SettingValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+type SettingValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Value:
+	//
+	//	*SettingValue_Text
+	//	*SettingValue_Number
+	//	*SettingValue_On
+	//	*SettingValue_List
+	//	*SettingValue_Secret
+	Value         isSettingValue_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingValue) Reset() {
+	*x = SettingValue{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingValue) ProtoMessage() {}
+
+func (x *SettingValue) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingValue.ProtoReflect.Descriptor instead.
+func (*SettingValue) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SettingValue) GetValue() isSettingValue_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *SettingValue) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *SettingValue) GetNumber() int64 {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Number); ok {
+			return x.Number
+		}
+	}
+	return 0
+}
+
+func (x *SettingValue) GetOn() bool {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_On); ok {
+			return x.On
+		}
+	}
+	return false
+}
+
+func (x *SettingValue) GetList() *TextList {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_List); ok {
+			return x.List
+		}
+	}
+	return nil
+}
+
+func (x *SettingValue) GetSecret() string {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Secret); ok {
+			return x.Secret
+		}
+	}
+	return ""
+}
+
+type isSettingValue_Value interface {
+	isSettingValue_Value()
+}
+
+type SettingValue_Text struct {
+	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"` // since 1; also a choice
+}
+
+type SettingValue_Number struct {
+	Number int64 `protobuf:"varint,2,opt,name=number,proto3,oneof"` // since 1
+}
+
+type SettingValue_On struct {
+	On bool `protobuf:"varint,3,opt,name=on,proto3,oneof"` // since 1
+}
+
+type SettingValue_List struct {
+	List *TextList `protobuf:"bytes,4,opt,name=list,proto3,oneof"` // since 1
+}
+
+type SettingValue_Secret struct {
+	Secret string `protobuf:"bytes,5,opt,name=secret,proto3,oneof"` // since 1
+}
+
+func (*SettingValue_Text) isSettingValue_Value() {}
+
+func (*SettingValue_Number) isSettingValue_Value() {}
+
+func (*SettingValue_On) isSettingValue_Value() {}
+
+func (*SettingValue_List) isSettingValue_Value() {}
+
+func (*SettingValue_Secret) isSettingValue_Value() {}
+
+type TextList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Texts         []string               `protobuf:"bytes,1,rep,name=texts,proto3" json:"texts,omitempty"` // since 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TextList) Reset() {
+	*x = TextList{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TextList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TextList) ProtoMessage() {}
+
+func (x *TextList) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TextList.ProtoReflect.Descriptor instead.
+func (*TextList) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TextList) GetTexts() []string {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+type CheckSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`         // since 1; the staff user who saves
+	Settings      *Settings              `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"` // since 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSettingsRequest) Reset() {
+	*x = CheckSettingsRequest{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSettingsRequest) ProtoMessage() {}
+
+func (x *CheckSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSettingsRequest.ProtoReflect.Descriptor instead.
+func (*CheckSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CheckSettingsRequest) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+func (x *CheckSettingsRequest) GetSettings() *Settings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+type CheckSettingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSettingsResponse) Reset() {
+	*x = CheckSettingsResponse{}
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSettingsResponse) ProtoMessage() {}
+
+func (x *CheckSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_lifecycle_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSettingsResponse.ProtoReflect.Descriptor instead.
+func (*CheckSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_addon_v1_lifecycle_proto_rawDescGZIP(), []int{18}
 }
 
 var File_addon_v1_lifecycle_proto protoreflect.FileDescriptor
@@ -652,12 +1029,13 @@ const file_addon_v1_lifecycle_proto_rawDesc = "" +
 	"\n" +
 	"direct_dsn\x18\x03 \x01(\tR\tdirectDsn\"3\n" +
 	"\rStartResponse\x12\"\n" +
-	"\fcapabilities\x18\x01 \x03(\tR\fcapabilities\"S\n" +
+	"\fcapabilities\x18\x01 \x03(\tR\fcapabilities\"\x83\x01\n" +
 	"\rEnableRequest\x12\"\n" +
 	"\x04call\x18\x01 \x01(\v2\x0e.addon.v1.CallR\x04call\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x02 \x01(\tR\n" +
-	"credential\"\x89\x01\n" +
+	"credential\x12.\n" +
+	"\bsettings\x18\x03 \x01(\v2\x12.addon.v1.SettingsR\bsettings\"\x89\x01\n" +
 	"\x0eEnableResponse\x12<\n" +
 	"\x06failed\x18\x01 \x03(\v2$.addon.v1.EnableResponse.FailedEntryR\x06failed\x1a9\n" +
 	"\vFailedEntry\x12\x10\n" +
@@ -665,19 +1043,44 @@ const file_addon_v1_lifecycle_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"3\n" +
 	"\rBillerRequest\x12\"\n" +
 	"\x04call\x18\x01 \x01(\v2\x0e.addon.v1.CallR\x04call\"\x10\n" +
-	"\x0eBillerResponse\"\x0e\n" +
+	"\x0eBillerResponse\"]\n" +
+	"\vExportChunk\x12\x1b\n" +
+	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x1d\n" +
+	"\n" +
+	"media_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
 	"\rDrainResponse\"\r\n" +
 	"\vStopRequest\"\x0e\n" +
-	"\fStopResponse2\xb2\x03\n" +
+	"\fStopResponse\"\x95\x01\n" +
+	"\bSettings\x126\n" +
+	"\x06values\x18\x01 \x03(\v2\x1e.addon.v1.Settings.ValuesEntryR\x06values\x1aQ\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.addon.v1.SettingValueR\x05value:\x028\x01\"\x9d\x01\n" +
+	"\fSettingValue\x12\x14\n" +
+	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
+	"\x06number\x18\x02 \x01(\x03H\x00R\x06number\x12\x10\n" +
+	"\x02on\x18\x03 \x01(\bH\x00R\x02on\x12(\n" +
+	"\x04list\x18\x04 \x01(\v2\x12.addon.v1.TextListH\x00R\x04list\x12\x18\n" +
+	"\x06secret\x18\x05 \x01(\tH\x00R\x06secretB\a\n" +
+	"\x05value\" \n" +
+	"\bTextList\x12\x14\n" +
+	"\x05texts\x18\x01 \x03(\tR\x05texts\"j\n" +
+	"\x14CheckSettingsRequest\x12\"\n" +
+	"\x04call\x18\x01 \x01(\v2\x0e.addon.v1.CallR\x04call\x12.\n" +
+	"\bsettings\x18\x02 \x01(\v2\x12.addon.v1.SettingsR\bsettings\"\x17\n" +
+	"\x15CheckSettingsResponse2\xc0\x04\n" +
 	"\tLifecycle\x12A\n" +
 	"\bDescribe\x12\x19.addon.v1.DescribeRequest\x1a\x1a.addon.v1.DescribeResponse\x128\n" +
 	"\x05Start\x12\x16.addon.v1.StartRequest\x1a\x17.addon.v1.StartResponse\x12=\n" +
 	"\x06Enable\x12\x17.addon.v1.EnableRequest\x1a\x18.addon.v1.EnableResponse(\x01\x12<\n" +
 	"\aDisable\x12\x17.addon.v1.BillerRequest\x1a\x18.addon.v1.BillerResponse\x12:\n" +
-	"\x05Purge\x12\x17.addon.v1.BillerRequest\x1a\x18.addon.v1.BillerResponse\x128\n" +
+	"\x05Purge\x12\x17.addon.v1.BillerRequest\x1a\x18.addon.v1.BillerResponse\x12:\n" +
+	"\x06Export\x12\x17.addon.v1.BillerRequest\x1a\x15.addon.v1.ExportChunk0\x01\x128\n" +
 	"\x05Drain\x12\x16.addon.v1.DrainRequest\x1a\x17.addon.v1.DrainResponse\x125\n" +
-	"\x04Stop\x12\x15.addon.v1.StopRequest\x1a\x16.addon.v1.StopResponseB5Z3github.com/billing-addons/customer-portal/sdk/pb;pbb\x06proto3"
+	"\x04Stop\x12\x15.addon.v1.StopRequest\x1a\x16.addon.v1.StopResponse\x12P\n" +
+	"\rCheckSettings\x12\x1e.addon.v1.CheckSettingsRequest\x1a\x1f.addon.v1.CheckSettingsResponseB5Z3github.com/billing-addons/customer-portal/sdk/pb;pbb\x06proto3"
 
 var (
 	file_addon_v1_lifecycle_proto_rawDescOnce sync.Once
@@ -691,48 +1094,65 @@ func file_addon_v1_lifecycle_proto_rawDescGZIP() []byte {
 	return file_addon_v1_lifecycle_proto_rawDescData
 }
 
-var file_addon_v1_lifecycle_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_addon_v1_lifecycle_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_addon_v1_lifecycle_proto_goTypes = []any{
-	(*DescribeRequest)(nil),  // 0: addon.v1.DescribeRequest
-	(*DescribeResponse)(nil), // 1: addon.v1.DescribeResponse
-	(*StartRequest)(nil),     // 2: addon.v1.StartRequest
-	(*Database)(nil),         // 3: addon.v1.Database
-	(*StartResponse)(nil),    // 4: addon.v1.StartResponse
-	(*EnableRequest)(nil),    // 5: addon.v1.EnableRequest
-	(*EnableResponse)(nil),   // 6: addon.v1.EnableResponse
-	(*BillerRequest)(nil),    // 7: addon.v1.BillerRequest
-	(*BillerResponse)(nil),   // 8: addon.v1.BillerResponse
-	(*DrainRequest)(nil),     // 9: addon.v1.DrainRequest
-	(*DrainResponse)(nil),    // 10: addon.v1.DrainResponse
-	(*StopRequest)(nil),      // 11: addon.v1.StopRequest
-	(*StopResponse)(nil),     // 12: addon.v1.StopResponse
-	nil,                      // 13: addon.v1.EnableResponse.FailedEntry
-	(*Call)(nil),             // 14: addon.v1.Call
+	(*DescribeRequest)(nil),       // 0: addon.v1.DescribeRequest
+	(*DescribeResponse)(nil),      // 1: addon.v1.DescribeResponse
+	(*StartRequest)(nil),          // 2: addon.v1.StartRequest
+	(*Database)(nil),              // 3: addon.v1.Database
+	(*StartResponse)(nil),         // 4: addon.v1.StartResponse
+	(*EnableRequest)(nil),         // 5: addon.v1.EnableRequest
+	(*EnableResponse)(nil),        // 6: addon.v1.EnableResponse
+	(*BillerRequest)(nil),         // 7: addon.v1.BillerRequest
+	(*BillerResponse)(nil),        // 8: addon.v1.BillerResponse
+	(*ExportChunk)(nil),           // 9: addon.v1.ExportChunk
+	(*DrainRequest)(nil),          // 10: addon.v1.DrainRequest
+	(*DrainResponse)(nil),         // 11: addon.v1.DrainResponse
+	(*StopRequest)(nil),           // 12: addon.v1.StopRequest
+	(*StopResponse)(nil),          // 13: addon.v1.StopResponse
+	(*Settings)(nil),              // 14: addon.v1.Settings
+	(*SettingValue)(nil),          // 15: addon.v1.SettingValue
+	(*TextList)(nil),              // 16: addon.v1.TextList
+	(*CheckSettingsRequest)(nil),  // 17: addon.v1.CheckSettingsRequest
+	(*CheckSettingsResponse)(nil), // 18: addon.v1.CheckSettingsResponse
+	nil,                           // 19: addon.v1.EnableResponse.FailedEntry
+	nil,                           // 20: addon.v1.Settings.ValuesEntry
+	(*Call)(nil),                  // 21: addon.v1.Call
 }
 var file_addon_v1_lifecycle_proto_depIdxs = []int32{
 	3,  // 0: addon.v1.StartRequest.database:type_name -> addon.v1.Database
-	14, // 1: addon.v1.EnableRequest.call:type_name -> addon.v1.Call
-	13, // 2: addon.v1.EnableResponse.failed:type_name -> addon.v1.EnableResponse.FailedEntry
-	14, // 3: addon.v1.BillerRequest.call:type_name -> addon.v1.Call
-	0,  // 4: addon.v1.Lifecycle.Describe:input_type -> addon.v1.DescribeRequest
-	2,  // 5: addon.v1.Lifecycle.Start:input_type -> addon.v1.StartRequest
-	5,  // 6: addon.v1.Lifecycle.Enable:input_type -> addon.v1.EnableRequest
-	7,  // 7: addon.v1.Lifecycle.Disable:input_type -> addon.v1.BillerRequest
-	7,  // 8: addon.v1.Lifecycle.Purge:input_type -> addon.v1.BillerRequest
-	9,  // 9: addon.v1.Lifecycle.Drain:input_type -> addon.v1.DrainRequest
-	11, // 10: addon.v1.Lifecycle.Stop:input_type -> addon.v1.StopRequest
-	1,  // 11: addon.v1.Lifecycle.Describe:output_type -> addon.v1.DescribeResponse
-	4,  // 12: addon.v1.Lifecycle.Start:output_type -> addon.v1.StartResponse
-	6,  // 13: addon.v1.Lifecycle.Enable:output_type -> addon.v1.EnableResponse
-	8,  // 14: addon.v1.Lifecycle.Disable:output_type -> addon.v1.BillerResponse
-	8,  // 15: addon.v1.Lifecycle.Purge:output_type -> addon.v1.BillerResponse
-	10, // 16: addon.v1.Lifecycle.Drain:output_type -> addon.v1.DrainResponse
-	12, // 17: addon.v1.Lifecycle.Stop:output_type -> addon.v1.StopResponse
-	11, // [11:18] is the sub-list for method output_type
-	4,  // [4:11] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	21, // 1: addon.v1.EnableRequest.call:type_name -> addon.v1.Call
+	14, // 2: addon.v1.EnableRequest.settings:type_name -> addon.v1.Settings
+	19, // 3: addon.v1.EnableResponse.failed:type_name -> addon.v1.EnableResponse.FailedEntry
+	21, // 4: addon.v1.BillerRequest.call:type_name -> addon.v1.Call
+	20, // 5: addon.v1.Settings.values:type_name -> addon.v1.Settings.ValuesEntry
+	16, // 6: addon.v1.SettingValue.list:type_name -> addon.v1.TextList
+	21, // 7: addon.v1.CheckSettingsRequest.call:type_name -> addon.v1.Call
+	14, // 8: addon.v1.CheckSettingsRequest.settings:type_name -> addon.v1.Settings
+	15, // 9: addon.v1.Settings.ValuesEntry.value:type_name -> addon.v1.SettingValue
+	0,  // 10: addon.v1.Lifecycle.Describe:input_type -> addon.v1.DescribeRequest
+	2,  // 11: addon.v1.Lifecycle.Start:input_type -> addon.v1.StartRequest
+	5,  // 12: addon.v1.Lifecycle.Enable:input_type -> addon.v1.EnableRequest
+	7,  // 13: addon.v1.Lifecycle.Disable:input_type -> addon.v1.BillerRequest
+	7,  // 14: addon.v1.Lifecycle.Purge:input_type -> addon.v1.BillerRequest
+	7,  // 15: addon.v1.Lifecycle.Export:input_type -> addon.v1.BillerRequest
+	10, // 16: addon.v1.Lifecycle.Drain:input_type -> addon.v1.DrainRequest
+	12, // 17: addon.v1.Lifecycle.Stop:input_type -> addon.v1.StopRequest
+	17, // 18: addon.v1.Lifecycle.CheckSettings:input_type -> addon.v1.CheckSettingsRequest
+	1,  // 19: addon.v1.Lifecycle.Describe:output_type -> addon.v1.DescribeResponse
+	4,  // 20: addon.v1.Lifecycle.Start:output_type -> addon.v1.StartResponse
+	6,  // 21: addon.v1.Lifecycle.Enable:output_type -> addon.v1.EnableResponse
+	8,  // 22: addon.v1.Lifecycle.Disable:output_type -> addon.v1.BillerResponse
+	8,  // 23: addon.v1.Lifecycle.Purge:output_type -> addon.v1.BillerResponse
+	9,  // 24: addon.v1.Lifecycle.Export:output_type -> addon.v1.ExportChunk
+	11, // 25: addon.v1.Lifecycle.Drain:output_type -> addon.v1.DrainResponse
+	13, // 26: addon.v1.Lifecycle.Stop:output_type -> addon.v1.StopResponse
+	18, // 27: addon.v1.Lifecycle.CheckSettings:output_type -> addon.v1.CheckSettingsResponse
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_addon_v1_lifecycle_proto_init() }
@@ -741,13 +1161,20 @@ func file_addon_v1_lifecycle_proto_init() {
 		return
 	}
 	file_addon_v1_common_proto_init()
+	file_addon_v1_lifecycle_proto_msgTypes[15].OneofWrappers = []any{
+		(*SettingValue_Text)(nil),
+		(*SettingValue_Number)(nil),
+		(*SettingValue_On)(nil),
+		(*SettingValue_List)(nil),
+		(*SettingValue_Secret)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_addon_v1_lifecycle_proto_rawDesc), len(file_addon_v1_lifecycle_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

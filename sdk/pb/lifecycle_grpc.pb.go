@@ -21,13 +21,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Lifecycle_Describe_FullMethodName = "/addon.v1.Lifecycle/Describe"
-	Lifecycle_Start_FullMethodName    = "/addon.v1.Lifecycle/Start"
-	Lifecycle_Enable_FullMethodName   = "/addon.v1.Lifecycle/Enable"
-	Lifecycle_Disable_FullMethodName  = "/addon.v1.Lifecycle/Disable"
-	Lifecycle_Purge_FullMethodName    = "/addon.v1.Lifecycle/Purge"
-	Lifecycle_Drain_FullMethodName    = "/addon.v1.Lifecycle/Drain"
-	Lifecycle_Stop_FullMethodName     = "/addon.v1.Lifecycle/Stop"
+	Lifecycle_Describe_FullMethodName      = "/addon.v1.Lifecycle/Describe"
+	Lifecycle_Start_FullMethodName         = "/addon.v1.Lifecycle/Start"
+	Lifecycle_Enable_FullMethodName        = "/addon.v1.Lifecycle/Enable"
+	Lifecycle_Disable_FullMethodName       = "/addon.v1.Lifecycle/Disable"
+	Lifecycle_Purge_FullMethodName         = "/addon.v1.Lifecycle/Purge"
+	Lifecycle_Export_FullMethodName        = "/addon.v1.Lifecycle/Export"
+	Lifecycle_Drain_FullMethodName         = "/addon.v1.Lifecycle/Drain"
+	Lifecycle_Stop_FullMethodName          = "/addon.v1.Lifecycle/Stop"
+	Lifecycle_CheckSettings_FullMethodName = "/addon.v1.Lifecycle/CheckSettings"
 )
 
 // LifecycleClient is the client API for Lifecycle service.
@@ -40,9 +42,15 @@ type LifecycleClient interface {
 	Enable(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[EnableRequest, EnableResponse], error)
 	Disable(ctx context.Context, in *BillerRequest, opts ...grpc.CallOption) (*BillerResponse, error)
 	Purge(ctx context.Context, in *BillerRequest, opts ...grpc.CallOption) (*BillerResponse, error)
+	// Export answers with one file of all that the add-on keeps for the biller;
+	// add-ons without it answer UNIMPLEMENTED.
+	Export(ctx context.Context, in *BillerRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportChunk], error)
 	// Drain stops background work and returns when it has ended.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopResponse, error)
+	// CheckSettings answers INVALID_ARGUMENT, with the fields to blame, for values
+	// that the add-on refuses; add-ons without it answer UNIMPLEMENTED.
+	CheckSettings(ctx context.Context, in *CheckSettingsRequest, opts ...grpc.CallOption) (*CheckSettingsResponse, error)
 }
 
 type lifecycleClient struct {
@@ -106,6 +114,25 @@ func (c *lifecycleClient) Purge(ctx context.Context, in *BillerRequest, opts ...
 	return out, nil
 }
 
+func (c *lifecycleClient) Export(ctx context.Context, in *BillerRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportChunk], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lifecycle_ServiceDesc.Streams[1], Lifecycle_Export_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BillerRequest, ExportChunk]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lifecycle_ExportClient = grpc.ServerStreamingClient[ExportChunk]
+
 func (c *lifecycleClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DrainResponse)
@@ -126,6 +153,16 @@ func (c *lifecycleClient) Stop(ctx context.Context, in *StopRequest, opts ...grp
 	return out, nil
 }
 
+func (c *lifecycleClient) CheckSettings(ctx context.Context, in *CheckSettingsRequest, opts ...grpc.CallOption) (*CheckSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckSettingsResponse)
+	err := c.cc.Invoke(ctx, Lifecycle_CheckSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LifecycleServer is the server API for Lifecycle service.
 // All implementations must embed UnimplementedLifecycleServer
 // for forward compatibility.
@@ -136,9 +173,15 @@ type LifecycleServer interface {
 	Enable(grpc.ClientStreamingServer[EnableRequest, EnableResponse]) error
 	Disable(context.Context, *BillerRequest) (*BillerResponse, error)
 	Purge(context.Context, *BillerRequest) (*BillerResponse, error)
+	// Export answers with one file of all that the add-on keeps for the biller;
+	// add-ons without it answer UNIMPLEMENTED.
+	Export(*BillerRequest, grpc.ServerStreamingServer[ExportChunk]) error
 	// Drain stops background work and returns when it has ended.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	Stop(context.Context, *StopRequest) (*StopResponse, error)
+	// CheckSettings answers INVALID_ARGUMENT, with the fields to blame, for values
+	// that the add-on refuses; add-ons without it answer UNIMPLEMENTED.
+	CheckSettings(context.Context, *CheckSettingsRequest) (*CheckSettingsResponse, error)
 	mustEmbedUnimplementedLifecycleServer()
 }
 
@@ -164,11 +207,17 @@ func (UnimplementedLifecycleServer) Disable(context.Context, *BillerRequest) (*B
 func (UnimplementedLifecycleServer) Purge(context.Context, *BillerRequest) (*BillerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Purge not implemented")
 }
+func (UnimplementedLifecycleServer) Export(*BillerRequest, grpc.ServerStreamingServer[ExportChunk]) error {
+	return status.Error(codes.Unimplemented, "method Export not implemented")
+}
 func (UnimplementedLifecycleServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
 }
 func (UnimplementedLifecycleServer) Stop(context.Context, *StopRequest) (*StopResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stop not implemented")
+}
+func (UnimplementedLifecycleServer) CheckSettings(context.Context, *CheckSettingsRequest) (*CheckSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckSettings not implemented")
 }
 func (UnimplementedLifecycleServer) mustEmbedUnimplementedLifecycleServer() {}
 func (UnimplementedLifecycleServer) testEmbeddedByValue()                   {}
@@ -270,6 +319,17 @@ func _Lifecycle_Purge_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Lifecycle_Export_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BillerRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LifecycleServer).Export(m, &grpc.GenericServerStream[BillerRequest, ExportChunk]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lifecycle_ExportServer = grpc.ServerStreamingServer[ExportChunk]
+
 func _Lifecycle_Drain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DrainRequest)
 	if err := dec(in); err != nil {
@@ -306,6 +366,24 @@ func _Lifecycle_Stop_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Lifecycle_CheckSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LifecycleServer).CheckSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lifecycle_CheckSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LifecycleServer).CheckSettings(ctx, req.(*CheckSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Lifecycle_ServiceDesc is the grpc.ServiceDesc for Lifecycle service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -337,12 +415,21 @@ var Lifecycle_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Stop",
 			Handler:    _Lifecycle_Stop_Handler,
 		},
+		{
+			MethodName: "CheckSettings",
+			Handler:    _Lifecycle_CheckSettings_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Enable",
 			Handler:       _Lifecycle_Enable_Handler,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Export",
+			Handler:       _Lifecycle_Export_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "addon/v1/lifecycle.proto",

@@ -1,6 +1,7 @@
 package sdktest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -74,6 +75,19 @@ func (i *Instance) Disable(ctx context.Context, biller string) error {
 // Purge deletes what the add-on keeps for the biller.
 func (i *Instance) Purge(ctx context.Context, biller string) error {
 	return i.Client.Purge(ctx, i.Host.installationCall(biller))
+}
+
+// Export returns the biller's file and what the add-on calls it.
+func (i *Instance) Export(ctx context.Context, biller string) (wire.Exported, []byte, error) {
+	var (
+		file bytes.Buffer
+		as   wire.Exported
+	)
+	err := i.Client.Export(ctx, i.Host.installationCall(biller), func(e wire.Exported) (io.Writer, error) {
+		as = e
+		return &file, nil
+	})
+	return as, file.Bytes(), err
 }
 
 // Invite returns the add-on's Inviter for the call.
