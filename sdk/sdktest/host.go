@@ -363,6 +363,9 @@ func (s *services) Write(ctx context.Context, e sdk.AuditEvent) error {
 	}
 	s.host.mu.Lock()
 	defer s.host.mu.Unlock()
+	if e.Key != "" && slices.ContainsFunc(s.host.audits, func(a Audit) bool { return a.Biller == s.biller && a.Key == e.Key }) {
+		return nil
+	}
 	s.host.audits = append(s.host.audits, Audit{Biller: s.biller, StaffID: s.grant.call.Viewer.StaffID, AuditEvent: e})
 	return nil
 }
