@@ -134,6 +134,7 @@ type StartRequest struct {
 	Key           []byte                 `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`                                          // since 1; 32 bytes
 	Dev           bool                   `protobuf:"varint,4,opt,name=dev,proto3" json:"dev,omitempty"`                                         // since 1
 	LogLevel      string                 `protobuf:"bytes,5,opt,name=log_level,json=logLevel,proto3" json:"log_level,omitempty"`                // since 1
+	Tracing       *Tracing               `protobuf:"bytes,6,opt,name=tracing,proto3" json:"tracing,omitempty"`                                  // since 1; unset where the host does not trace
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +202,13 @@ func (x *StartRequest) GetLogLevel() string {
 		return x.LogLevel
 	}
 	return ""
+}
+
+func (x *StartRequest) GetTracing() *Tracing {
+	if x != nil {
+		return x.Tracing
+	}
+	return nil
 }
 
 type Database struct {
@@ -1009,20 +1017,21 @@ var File_addon_v1_lifecycle_proto protoreflect.FileDescriptor
 
 const file_addon_v1_lifecycle_proto_rawDesc = "" +
 	"\n" +
-	"\x18addon/v1/lifecycle.proto\x12\baddon.v1\x1a\x15addon/v1/common.proto\"\x11\n" +
+	"\x18addon/v1/lifecycle.proto\x12\baddon.v1\x1a\x15addon/v1/common.proto\x1a\x18addon/v1/telemetry.proto\"\x11\n" +
 	"\x0fDescribeRequest\"y\n" +
 	"\x10DescribeResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
 	"\vsdk_version\x18\x03 \x01(\tR\n" +
 	"sdkVersion\x12\x1a\n" +
-	"\bfeatures\x18\x04 \x03(\tR\bfeatures\"\xa5\x01\n" +
+	"\bfeatures\x18\x04 \x03(\tR\bfeatures\"\xd2\x01\n" +
 	"\fStartRequest\x12$\n" +
 	"\x0ehost_broker_id\x18\x01 \x01(\rR\fhostBrokerId\x12.\n" +
 	"\bdatabase\x18\x02 \x01(\v2\x12.addon.v1.DatabaseR\bdatabase\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\fR\x03key\x12\x10\n" +
 	"\x03dev\x18\x04 \x01(\bR\x03dev\x12\x1b\n" +
-	"\tlog_level\x18\x05 \x01(\tR\blogLevel\"S\n" +
+	"\tlog_level\x18\x05 \x01(\tR\blogLevel\x12+\n" +
+	"\atracing\x18\x06 \x01(\v2\x11.addon.v1.TracingR\atracing\"S\n" +
 	"\bDatabase\x12\x16\n" +
 	"\x06driver\x18\x01 \x01(\tR\x06driver\x12\x10\n" +
 	"\x03dsn\x18\x02 \x01(\tR\x03dsn\x12\x1d\n" +
@@ -1117,42 +1126,44 @@ var file_addon_v1_lifecycle_proto_goTypes = []any{
 	(*CheckSettingsResponse)(nil), // 18: addon.v1.CheckSettingsResponse
 	nil,                           // 19: addon.v1.EnableResponse.FailedEntry
 	nil,                           // 20: addon.v1.Settings.ValuesEntry
-	(*Call)(nil),                  // 21: addon.v1.Call
+	(*Tracing)(nil),               // 21: addon.v1.Tracing
+	(*Call)(nil),                  // 22: addon.v1.Call
 }
 var file_addon_v1_lifecycle_proto_depIdxs = []int32{
 	3,  // 0: addon.v1.StartRequest.database:type_name -> addon.v1.Database
-	21, // 1: addon.v1.EnableRequest.call:type_name -> addon.v1.Call
-	14, // 2: addon.v1.EnableRequest.settings:type_name -> addon.v1.Settings
-	19, // 3: addon.v1.EnableResponse.failed:type_name -> addon.v1.EnableResponse.FailedEntry
-	21, // 4: addon.v1.BillerRequest.call:type_name -> addon.v1.Call
-	20, // 5: addon.v1.Settings.values:type_name -> addon.v1.Settings.ValuesEntry
-	16, // 6: addon.v1.SettingValue.list:type_name -> addon.v1.TextList
-	21, // 7: addon.v1.CheckSettingsRequest.call:type_name -> addon.v1.Call
-	14, // 8: addon.v1.CheckSettingsRequest.settings:type_name -> addon.v1.Settings
-	15, // 9: addon.v1.Settings.ValuesEntry.value:type_name -> addon.v1.SettingValue
-	0,  // 10: addon.v1.Lifecycle.Describe:input_type -> addon.v1.DescribeRequest
-	2,  // 11: addon.v1.Lifecycle.Start:input_type -> addon.v1.StartRequest
-	5,  // 12: addon.v1.Lifecycle.Enable:input_type -> addon.v1.EnableRequest
-	7,  // 13: addon.v1.Lifecycle.Disable:input_type -> addon.v1.BillerRequest
-	7,  // 14: addon.v1.Lifecycle.Purge:input_type -> addon.v1.BillerRequest
-	7,  // 15: addon.v1.Lifecycle.Export:input_type -> addon.v1.BillerRequest
-	10, // 16: addon.v1.Lifecycle.Drain:input_type -> addon.v1.DrainRequest
-	12, // 17: addon.v1.Lifecycle.Stop:input_type -> addon.v1.StopRequest
-	17, // 18: addon.v1.Lifecycle.CheckSettings:input_type -> addon.v1.CheckSettingsRequest
-	1,  // 19: addon.v1.Lifecycle.Describe:output_type -> addon.v1.DescribeResponse
-	4,  // 20: addon.v1.Lifecycle.Start:output_type -> addon.v1.StartResponse
-	6,  // 21: addon.v1.Lifecycle.Enable:output_type -> addon.v1.EnableResponse
-	8,  // 22: addon.v1.Lifecycle.Disable:output_type -> addon.v1.BillerResponse
-	8,  // 23: addon.v1.Lifecycle.Purge:output_type -> addon.v1.BillerResponse
-	9,  // 24: addon.v1.Lifecycle.Export:output_type -> addon.v1.ExportChunk
-	11, // 25: addon.v1.Lifecycle.Drain:output_type -> addon.v1.DrainResponse
-	13, // 26: addon.v1.Lifecycle.Stop:output_type -> addon.v1.StopResponse
-	18, // 27: addon.v1.Lifecycle.CheckSettings:output_type -> addon.v1.CheckSettingsResponse
-	19, // [19:28] is the sub-list for method output_type
-	10, // [10:19] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	21, // 1: addon.v1.StartRequest.tracing:type_name -> addon.v1.Tracing
+	22, // 2: addon.v1.EnableRequest.call:type_name -> addon.v1.Call
+	14, // 3: addon.v1.EnableRequest.settings:type_name -> addon.v1.Settings
+	19, // 4: addon.v1.EnableResponse.failed:type_name -> addon.v1.EnableResponse.FailedEntry
+	22, // 5: addon.v1.BillerRequest.call:type_name -> addon.v1.Call
+	20, // 6: addon.v1.Settings.values:type_name -> addon.v1.Settings.ValuesEntry
+	16, // 7: addon.v1.SettingValue.list:type_name -> addon.v1.TextList
+	22, // 8: addon.v1.CheckSettingsRequest.call:type_name -> addon.v1.Call
+	14, // 9: addon.v1.CheckSettingsRequest.settings:type_name -> addon.v1.Settings
+	15, // 10: addon.v1.Settings.ValuesEntry.value:type_name -> addon.v1.SettingValue
+	0,  // 11: addon.v1.Lifecycle.Describe:input_type -> addon.v1.DescribeRequest
+	2,  // 12: addon.v1.Lifecycle.Start:input_type -> addon.v1.StartRequest
+	5,  // 13: addon.v1.Lifecycle.Enable:input_type -> addon.v1.EnableRequest
+	7,  // 14: addon.v1.Lifecycle.Disable:input_type -> addon.v1.BillerRequest
+	7,  // 15: addon.v1.Lifecycle.Purge:input_type -> addon.v1.BillerRequest
+	7,  // 16: addon.v1.Lifecycle.Export:input_type -> addon.v1.BillerRequest
+	10, // 17: addon.v1.Lifecycle.Drain:input_type -> addon.v1.DrainRequest
+	12, // 18: addon.v1.Lifecycle.Stop:input_type -> addon.v1.StopRequest
+	17, // 19: addon.v1.Lifecycle.CheckSettings:input_type -> addon.v1.CheckSettingsRequest
+	1,  // 20: addon.v1.Lifecycle.Describe:output_type -> addon.v1.DescribeResponse
+	4,  // 21: addon.v1.Lifecycle.Start:output_type -> addon.v1.StartResponse
+	6,  // 22: addon.v1.Lifecycle.Enable:output_type -> addon.v1.EnableResponse
+	8,  // 23: addon.v1.Lifecycle.Disable:output_type -> addon.v1.BillerResponse
+	8,  // 24: addon.v1.Lifecycle.Purge:output_type -> addon.v1.BillerResponse
+	9,  // 25: addon.v1.Lifecycle.Export:output_type -> addon.v1.ExportChunk
+	11, // 26: addon.v1.Lifecycle.Drain:output_type -> addon.v1.DrainResponse
+	13, // 27: addon.v1.Lifecycle.Stop:output_type -> addon.v1.StopResponse
+	18, // 28: addon.v1.Lifecycle.CheckSettings:output_type -> addon.v1.CheckSettingsResponse
+	20, // [20:29] is the sub-list for method output_type
+	11, // [11:20] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_addon_v1_lifecycle_proto_init() }
@@ -1161,6 +1172,7 @@ func file_addon_v1_lifecycle_proto_init() {
 		return
 	}
 	file_addon_v1_common_proto_init()
+	file_addon_v1_telemetry_proto_init()
 	file_addon_v1_lifecycle_proto_msgTypes[15].OneofWrappers = []any{
 		(*SettingValue_Text)(nil),
 		(*SettingValue_Number)(nil),
