@@ -38,3 +38,10 @@ func assertOneSafeLine(t *testing.T, err error) {
 		t.Errorf("the error has several lines: %v", err)
 	}
 }
+
+func mustExec(t *testing.T, db *sqldb.DB, query string, args ...any) {
+	t.Helper()
+	if _, err := db.W.Exec(query, args...); err != nil {
+		t.Fatal(err)
+	}
+}

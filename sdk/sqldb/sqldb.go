@@ -9,6 +9,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -17,8 +18,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq"
-	_ "modernc.org/sqlite"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -64,10 +63,11 @@ func openPostgres(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 20
 	}
-	pool, err := sqlx.Open(Postgres, cfg.DSN)
+	c, err := newConnector(cfg.DSN)
 	if err != nil {
 		return nil, err
 	}
+	pool := sqlx.NewDb(sql.OpenDB(traced{c, "postgresql"}), Postgres)
 	pool.SetMaxOpenConns(cfg.MaxConns)
 	pool.SetMaxIdleConns(cfg.MaxConns)
 	pool.SetConnMaxIdleTime(time.Minute)
@@ -93,12 +93,12 @@ func openSQLite(ctx context.Context, cfg Config) (*DB, error) {
 	dsn := "file:" + (&url.URL{Path: cfg.DSN}).EscapedPath() +
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
 		"&_time_format=sqlite&_texttotime=1&_timezone=UTC"
-	w, err := sqlx.Open(SQLite, dsn+"&_txlock=immediate")
+	w, err := openTraced(dsn + "&_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}
 	w.SetMaxOpenConns(1)
-	r, err := sqlx.Open(SQLite, dsn+"&mode=ro&_pragma=query_only(1)")
+	r, err := openTraced(dsn + "&mode=ro&_pragma=query_only(1)")
 	if err != nil {
 		_ = w.Close() // nothing was written
 		return nil, err
