@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -26,8 +25,9 @@ const (
 
 // Main serves the add-on to the host that started this program. It returns
 // when the host ends the program, which should then return from main; it exits
-// at once when the host's process has gone, and with code 1 when Parts.Run
-// ends early or when no host started the program.
+// with code 1 when Parts.Run ends early or when no host started the program.
+// When the host's process has gone, the program is killed at once, with every
+// process it has started, unless one of them has left its process group.
 //
 // Whatever the program prints to os.Stdout and os.Stderr goes to the host's
 // log; Env.Log is the better way.
@@ -45,7 +45,7 @@ func Main(addon sdk.Addon) {
 	level := new(slog.LevelVar)
 	log := slog.New(NewLogHandler(stderr, level))
 	slog.SetDefault(log)
-	if err := watchLifeline(os.Getenv(wire.LifelineEnv), os.Exit); err != nil {
+	if err := watchLifeline(os.Getenv(wire.LifelineEnv), endWithHost); err != nil {
 		log.Error("lifeline cannot be watched", "error", err.Error())
 		os.Exit(1)
 	}
@@ -104,30 +104,6 @@ func duplicate(fd int, name string) (*os.File, error) {
 		return nil, fmt.Errorf("duplicate %s: %w", name, errno)
 	}
 	return os.NewFile(n, name), nil
-}
-
-// watchLifeline ends the process when the host's end of the pipe is closed,
-// which the kernel does however the host ends. No descriptor, no lifeline.
-func watchLifeline(fd string, exit func(int)) error {
-	if fd == "" {
-		return nil
-	}
-	n, err := strconv.Atoi(fd)
-	if err != nil || n < 3 {
-		return fmt.Errorf("%s=%q is no file descriptor", wire.LifelineEnv, fd)
-	}
-	var stat syscall.Stat_t
-	if err := syscall.Fstat(n, &stat); err != nil {
-		return fmt.Errorf("lifeline descriptor %d: %w", n, err)
-	}
-	syscall.CloseOnExec(n)
-	pipe := os.NewFile(uintptr(n), "lifeline")
-	go func() {
-		// Whatever ends the copy, nobody is at the other end any more.
-		_, _ = io.Copy(io.Discard, pipe)
-		exit(3)
-	}()
-	return nil
 }
 
 // handleTerm drains and ends the process when an operator asks for it. An

@@ -29,6 +29,10 @@ const actAsAddon = "SERVE_TEST_ADDON"
 
 // TestMain makes the test binary an add-on when a test starts it as one.
 func TestMain(m *testing.M) {
+	if os.Getenv(actAsHost) != "" {
+		actHost()
+		os.Exit(1)
+	}
 	if kind := os.Getenv(actAsAddon); kind != "" {
 		serve.Main(sdk.Addon{ID: "trial", Version: "1.0.0", Start: func(_ context.Context, env sdk.Env) (sdk.Parts, error) {
 			return trial(kind, env), nil
@@ -51,6 +55,9 @@ func trial(kind string, env sdk.Env) sdk.Parts {
 			fmt.Fprint(w, "hello from another process")
 		}),
 		Close: func() error { env.Log.Info("closed"); return nil },
+	}
+	if kind == "has children" {
+		startChildren(env)
 	}
 	if kind == "ends early" {
 		p.Run = func(context.Context) error { return errors.New("the queue broke") }
