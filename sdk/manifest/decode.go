@@ -83,6 +83,8 @@ func (d *decoder) value(path string, node ast.Node, target reflect.Value) {
 		d.object(path, node, target)
 	case reflect.Slice:
 		d.list(path, node, target)
+	case reflect.Map:
+		d.table(path, node, target)
 	case reflect.Pointer:
 		target.Set(reflect.New(target.Type().Elem()))
 		d.value(path, node, target.Elem())
@@ -130,6 +132,25 @@ func (d *decoder) list(path string, node ast.Node, target reflect.Value) {
 	}
 	if len(seq.Values) > 0 {
 		target.Set(items)
+	}
+}
+
+// table decodes a map whose keys are an author's own words. A word with a dot or
+// a bracket would be taken for a path.
+func (d *decoder) table(path string, node ast.Node, target reflect.Value) {
+	entries, ok := pairs(node)
+	if !ok {
+		d.fail(path, node, "must have keys, each with its value after a colon")
+		return
+	}
+	target.Set(reflect.MakeMap(target.Type()))
+	for _, e := range entries {
+		key := e.Key.GetToken().Value
+		at := entry(path, key)
+		value := reflect.New(target.Type().Elem()).Elem()
+		d.value(at, e.Value, value)
+		d.at[at] = where(e.Key)
+		target.SetMapIndex(reflect.ValueOf(key), value)
 	}
 }
 

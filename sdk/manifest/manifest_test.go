@@ -85,7 +85,7 @@ func TestSettingCheck(t *testing.T) {
 		{"days", int64(0), "Days must be 1 or more."},
 		{"days", "3", "Days must be a whole number."},
 		{"tone", "dry", ""},
-		{"tone", "wet", "Tone must be one of warm, dry."},
+		{"tone", "wet", "Tone must be one of Warm, Dry."},
 		{"loud", true, ""},
 		{"loud", "on", "Loud must be true or false."},
 		{"token", "", ""},

@@ -1,10 +1,13 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -46,7 +49,11 @@ type Setting struct {
 	Max *int64 `yaml:"max"`
 	// MaxLength bounds a text, a secret and each entry of a list, in characters;
 	// 0 means 1,000.
+	// Above 200, a text and a secret may have several lines.
 	MaxLength int64 `yaml:"max_length"`
+	// Translations holds what people read in other languages, by language tag
+	// such as "de" or "pt-BR". Label, Help and Choices are for everybody else.
+	Translations map[string]Translation `yaml:"translations"`
 }
 
 // Choice is one value of a choice.
@@ -57,8 +64,12 @@ type Choice struct {
 	Label string `yaml:"label"`
 }
 
-// maxListEntries bounds a list setting.
-const maxListEntries = 100
+const (
+	// maxListEntries bounds a list setting.
+	maxListEntries = 100
+	// oneLine is the longest text that is typed into a field of one line.
+	oneLine = 200
+)
 
 var keyPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
@@ -145,92 +156,35 @@ func (s Setting) wrongText(text string) string {
 		return ""
 	case int64(length(text)) > limit:
 		return fmt.Sprintf("may have at most %d characters", limit)
+	case strings.ContainsFunc(text, s.refusesRune):
+		return s.runeRule()
 	case s.Type == SettingChoice && !slices.ContainsFunc(s.Choices, func(c Choice) bool { return c.Value == text }):
-		return "must be one of " + strings.Join(s.choiceValues(), ", ")
+		return "must be one of " + strings.Join(s.choiceLabels(), ", ")
 	}
 	return ""
 }
 
-func (s Setting) choiceValues() []string {
-	var values []string
+func (s Setting) choiceLabels() []string {
+	var labels []string
 	for _, c := range s.Choices {
-		values = append(values, c.Value)
+		labels = append(labels, cmp.Or(c.Label, c.Value))
 	}
-	return values
+	return labels
 }
 
-func (c *checker) settings(m *Manifest) {
-	seen := map[string]bool{}
-	for i, s := range m.Settings {
-		at := index("settings", i)
-		switch {
-		case s.Key == "":
-			c.add(at+".key", "is missing; name the setting, such as welcome_text")
-		case !keyPattern.MatchString(s.Key):
-			c.add(at+".key", "%q is not a key; use up to 40 lower-case letters, digits and underscores, such as welcome_text", s.Key)
-		case seen[s.Key]:
-			c.add(at+".key", "%s is used twice; give each setting a key of its own", s.Key)
-		}
-		seen[s.Key] = true
-		c.known(at+".type", "type", s.Type, SettingTypes())
-		c.text(at+".label", s.Label, 1, 80)
-		c.text(at+".help", s.Help, 0, 300)
-		c.choices(at, s)
-		c.bounds(at, s)
-		c.fallback(at, s)
-	}
+// Multiline reports whether the value may have several lines: a text or secret
+// with a MaxLength above 200.
+func (s Setting) Multiline() bool {
+	return (s.Type == SettingText || s.Type == SettingSecret) && s.MaxLength > oneLine
 }
 
-func (c *checker) choices(at string, s Setting) {
-	if s.Type != SettingChoice {
-		if len(s.Choices) > 0 {
-			c.add(at+".choices", "belongs to the type choice only; remove it or change the type")
-		}
-		return
-	}
-	if len(s.Choices) < 2 {
-		c.add(at+".choices", "a choice needs at least two; list them as value and label")
-	}
-	seen := map[string]bool{}
-	for i, choice := range s.Choices {
-		here := index(at+".choices", i)
-		c.text(here+".value", choice.Value, 1, 80)
-		c.text(here+".label", choice.Label, 1, 80)
-		if choice.Value != "" && seen[choice.Value] {
-			c.add(here+".value", "%q is listed twice; remove one of them", choice.Value)
-		}
-		seen[choice.Value] = true
-	}
+func (s Setting) refusesRune(r rune) bool {
+	return r == utf8.RuneError || unicode.IsControl(r) && !(s.Multiline() && (r == '\n' || r == '\t'))
 }
 
-func (c *checker) bounds(at string, s Setting) {
-	if s.Type != SettingNumber && (s.Min != nil || s.Max != nil) {
-		c.add(at, "min and max belong to the type number only; remove them or change the type")
+func (s Setting) runeRule() string {
+	if s.Multiline() {
+		return "has characters that are no text"
 	}
-	if s.Min != nil && s.Max != nil && *s.Min > *s.Max {
-		c.add(at+".min", "%d is more than max %d; swap them", *s.Min, *s.Max)
-	}
-	texts := []string{SettingText, SettingSecret, SettingList}
-	switch {
-	case s.MaxLength != 0 && !slices.Contains(texts, s.Type):
-		c.add(at+".max_length", "belongs to text, secret and list only; remove it or change the type")
-	case s.MaxLength < 0 || s.MaxLength > 10000:
-		c.add(at+".max_length", "%d is out of range; use 1 to 10000", s.MaxLength)
-	}
-}
-
-func (c *checker) fallback(at string, s Setting) {
-	if s.Default == nil {
-		return
-	}
-	if s.Type == SettingSecret {
-		c.add(at+".default", "a secret has no default; remove it")
-		return
-	}
-	if !slices.Contains(SettingTypes(), s.Type) {
-		return
-	}
-	if wrong := s.wrong(s.Default); wrong != "" {
-		c.add(at+".default", "%s", wrong)
-	}
+	return "must be on one line, without control characters"
 }

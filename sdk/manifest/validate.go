@@ -193,3 +193,13 @@ func notPrintable(r rune) bool { return r <= ' ' || r == '*' || !unicode.IsPrint
 func length(s string) int { return utf8.RuneCountInString(strings.TrimSpace(s)) }
 
 func index(at string, i int) string { return fmt.Sprintf("%s[%d]", at, i) }
+
+// entry is the path of a map's entry.
+func entry(at, key string) string {
+	return at + "." + strings.Map(func(r rune) rune {
+		if strings.ContainsRune(".[", r) {
+			return '_'
+		}
+		return r
+	}, key)
+}

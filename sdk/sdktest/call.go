@@ -62,7 +62,7 @@ func (i *Instance) enablements(billers []string) []wire.Enablement {
 	es := make([]wire.Enablement, len(billers))
 	for n, b := range billers {
 		call := i.Host.installationCall(b)
-		es[n] = wire.Enablement{Call: call, Credential: i.Host.Credential(call)}
+		es[n] = wire.Enablement{Call: call, Credential: i.Host.Credential(call), Settings: i.Host.settingsOf(b)}
 	}
 	return es
 }

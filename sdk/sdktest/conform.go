@@ -102,6 +102,7 @@ func checks() []check {
 		{"takes a biller again", takesAgain},
 		{"gives a biller up and takes it back", givesUp},
 		{"keeps an event that comes twice", keepsEvents},
+		{"accepts its own default settings", acceptsDefaults},
 		{"answers its pages in time", answersPages},
 		{"knows no other page", knowsNoOther},
 		{"answers HEAD", answersHead},
@@ -150,6 +151,8 @@ func newSubject(m *manifest.Manifest, start Starter, output io.Writer, dir strin
 	s.host.AddBiller(other)
 	s.host.AddCustomer(Northwind, jane())
 	s.host.AddCustomer(contoso, jane())
+	s.host.SetSettings(Northwind, Defaults(m))
+	s.host.SetSettings(contoso, Defaults(m))
 	return s
 }
 

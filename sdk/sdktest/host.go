@@ -50,6 +50,8 @@ type Host struct {
 	invoices  map[string][]sdk.Invoice
 	mails     []Mail
 	audits    []Audit
+	refused   []string
+	settings  settingsBook
 }
 
 var _ wire.Services = (*Host)(nil)
@@ -142,6 +144,14 @@ func (h *Host) Audits() []Audit {
 	return slices.Clone(h.audits)
 }
 
+// Refused are the permissions that the add-on has used without holding them, in
+// the order of their first use.
+func (h *Host) Refused() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.refused)
+}
+
 // Token mints a request token for the call.
 func (h *Host) Token(call sdk.Call) string { return h.mint(grant{call: call}) }
 
@@ -186,6 +196,11 @@ type services struct {
 func (s *services) need(permission string) error {
 	if s.host.Permissions == nil || slices.Contains(s.host.Permissions, permission) {
 		return nil
+	}
+	s.host.mu.Lock()
+	defer s.host.mu.Unlock()
+	if !slices.Contains(s.host.refused, permission) {
+		s.host.refused = append(s.host.refused, permission)
 	}
 	return apperr.Errorf(apperr.PermissionDenied, "The add-on may not do this: %s was not granted.", permission)
 }

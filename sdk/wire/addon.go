@@ -98,7 +98,7 @@ func (s *AddonServer) enter(ctx context.Context, method string) (context.Context
 	switch s.state {
 	case stateServing:
 		s.active.Add(1)
-		return ctx, s.active.Done, nil
+		return withInstallations(ctx, s.billers), s.active.Done, nil
 	case stateNew, stateStarting:
 		return nil, nil, apperr.Errorf(apperr.Unavailable, "The add-on has not started yet.")
 	default:

@@ -84,12 +84,12 @@ func (l lifecycleServer) enable(ctx context.Context, e *pb.EnableRequest) (err e
 		return apperr.Errorf(apperr.Invalid, "The call names no biller.")
 	}
 	defer l.addon.billers.lock(biller)()
-	l.addon.billers.put(e)
+	entry := l.addon.billers.put(e)
 	hooks := l.addon.parts.Billers
 	if hooks == nil {
 		return nil
 	}
-	return hooks.Enable(installationContext(ctx, e))
+	return hooks.Enable(installationContext(ctx, entry))
 }
 
 func (l lifecycleServer) Disable(ctx context.Context, r *pb.BillerRequest) (*pb.BillerResponse, error) {
@@ -143,7 +143,7 @@ func (r reportServer) Registrations(q *pb.RegistrationsRequest, stream grpc.Serv
 	if r.addon.parts.Report == nil {
 		return unimplemented()
 	}
-	ctx := withCall(stream.Context(), q.GetCall())
+	ctx := r.addon.withCall(stream.Context(), q.GetCall())
 	return r.addon.parts.Report.Registrations(ctx, registrationQueryFromPB(q), func(row sdk.Registration) error {
 		return stream.Send(registrationToPB(row))
 	})

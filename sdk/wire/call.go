@@ -51,7 +51,7 @@ func callFromPB(c *pb.Call) (call sdk.Call, token string) {
 // withCall returns the context that an add-on's code runs with.
 func withCall(ctx context.Context, c *pb.Call) context.Context {
 	call, token := callFromPB(c)
-	return sdk.WithCredential(sdk.WithCall(ctx, call), token)
+	return sdk.WithCredential(withSettings(sdk.WithCall(ctx, call), call.BillerID), token)
 }
 
 func personToPB(p sdk.Person) *pb.Person {

@@ -121,6 +121,8 @@ type Enablement struct {
 	Call sdk.Call
 	// Credential is the biller's installation credential.
 	Credential string
+	// Settings are what the biller has set. After a change, enable it again.
+	Settings sdk.Settings
 }
 
 // Enable tells the add-on which billers have it: all of them after Start,
@@ -136,7 +138,7 @@ func (c *Client) Enable(ctx context.Context, billers []Enablement) (failed map[s
 		return nil, fromStatus(ctx, err)
 	}
 	for _, b := range billers {
-		err := stream.Send(&pb.EnableRequest{Call: callToPB(b.Call, ""), Credential: b.Credential})
+		err := stream.Send(&pb.EnableRequest{Call: callToPB(b.Call, ""), Credential: b.Credential, Settings: settingsToPB(b.Settings)})
 		if errors.Is(err, io.EOF) {
 			break
 		}

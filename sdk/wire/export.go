@@ -31,7 +31,7 @@ func (l lifecycleServer) Export(r *pb.BillerRequest, stream grpc.ServerStreaming
 	if err := stream.Send(&pb.ExportChunk{FileName: e.FileName, MediaType: e.MediaType}); err != nil {
 		return err
 	}
-	return e.Write(withCall(stream.Context(), r.GetCall()), exportWriter{stream})
+	return e.Write(l.addon.withCall(stream.Context(), r.GetCall()), exportWriter{stream})
 }
 
 // exportWriter sends what it is given in pieces that fit.

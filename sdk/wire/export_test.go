@@ -36,6 +36,8 @@ var (
 	MailResultToPB        = mailResultToPB
 	MailResultFromPB      = mailResultFromPB
 	AuditToPB             = auditToPB
+	SettingsToPB          = settingsToPB
+	SettingsFromPB        = settingsFromPB
 	AuditFromPB           = auditFromPB
 	InvitationToPB        = invitationToPB
 	InvitationFromPB      = invitationFromPB

@@ -15,8 +15,15 @@ import (
 // one biller from overlapping.
 type installations struct {
 	mu      sync.Mutex
-	entries map[string]*pb.EnableRequest
+	entries map[string]*installation
 	locks   map[string]*hookLock
+}
+
+// installation is what the host said about a biller.
+type installation struct {
+	call       *pb.Call
+	credential string
+	settings   sdk.Settings
 }
 
 type hookLock struct {
@@ -25,7 +32,7 @@ type hookLock struct {
 }
 
 func newInstallations() *installations {
-	return &installations{entries: map[string]*pb.EnableRequest{}, locks: map[string]*hookLock{}}
+	return &installations{entries: map[string]*installation{}, locks: map[string]*hookLock{}}
 }
 
 // as returns ctx with the credential and the call of the biller's installation.
@@ -39,9 +46,9 @@ func (n *installations) as(ctx context.Context, billerID string) (context.Contex
 	return installationContext(ctx, entry), nil
 }
 
-func installationContext(ctx context.Context, e *pb.EnableRequest) context.Context {
-	call, _ := callFromPB(e.GetCall())
-	return sdk.WithCredential(sdk.WithCall(ctx, call), e.GetCredential())
+func installationContext(ctx context.Context, i *installation) context.Context {
+	call, _ := callFromPB(i.call)
+	return sdk.WithCredential(sdk.WithSettings(sdk.WithCall(ctx, call), i.settings), i.credential)
 }
 
 // enabled lists the billers in order of id.
@@ -51,10 +58,12 @@ func (n *installations) enabled() []string {
 	return slices.Sorted(maps.Keys(n.entries))
 }
 
-func (n *installations) put(e *pb.EnableRequest) {
+func (n *installations) put(e *pb.EnableRequest) *installation {
+	i := &installation{e.GetCall(), e.GetCredential(), settingsFromPB(e.GetSettings())}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.entries[e.GetCall().GetBillerId()] = e
+	n.entries[e.GetCall().GetBillerId()] = i
+	return i
 }
 
 func (n *installations) remove(billerID string) {

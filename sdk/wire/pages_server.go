@@ -35,7 +35,7 @@ func (p pagesServer) Serve(stream pageStream) error {
 	if handler == nil {
 		return unimplemented()
 	}
-	ctx := withCall(stream.Context(), head.GetCall())
+	ctx := p.addon.withCall(stream.Context(), head.GetCall())
 	body := newBodyReader(ctx, stream, first)
 	r, err := request(ctx, head, body)
 	if err != nil {
