@@ -48,7 +48,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 	var w *workers
 	keys := portal.NewKeys(env.Key)
 	service := &portal.Service{
-		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys, Books: rpc.Books{Customers: env.Host.Customers},
+		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys, Trail: audit.Trail{Host: env.Host, Log: env.Log}, Books: rpc.Books{Customers: env.Host.Customers},
 		NormalizeEmail: email.Normalize, MaskEmail: email.Mask, Now: now, IDs: newID,
 	}
 	if w, err = newWorkers(db, env, service, texts, now); err != nil {
@@ -58,11 +58,10 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 	if err != nil {
 		return sdk.Parts{}, err
 	}
-	trail := audit.Trail{Host: env.Host, Log: env.Log}
 	return sdk.Parts{
 		Public: pages.Public(), Staff: pages.Staff(), Slots: pages.Slots(),
-		Invite:  &rpc.Inviter{Service: service, Audit: trail},
-		SignUp:  &rpc.SignUp{Service: service, Host: env.Host, Audit: trail},
+		Invite:  &rpc.Inviter{Service: service},
+		SignUp:  &rpc.SignUp{Service: service, Host: env.Host},
 		Report:  &rpc.Reporter{Service: service},
 		Events:  &rpc.Events{Service: service},
 		Billers: &rpc.Billers{Service: service, Keeper: w.keeper},

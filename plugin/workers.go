@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/mail"
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -31,10 +32,11 @@ func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catal
 		return nil, err
 	}
 	sender := &mail.Sender{Mails: service, Host: env.Host, Renderer: renderer, Now: now}
+	records := &audit.Writer{Service: service, Host: env.Host, Now: now}
 	keeper := &rpc.Keeper{Service: service, Host: env.Host, Now: now}
 	mails, err := jobs.NewWorker(jobs.Config{
 		DB: db, Log: env.Log, Now: now, OnDead: sender.Failed,
-		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send},
+		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send, portal.JobAudit: records.Write},
 	})
 	if err != nil {
 		return nil, err

@@ -52,10 +52,11 @@ type AgreementStore interface {
 	// Agreement returns the version in force at the time. Every enabled biller
 	// has one; NotFound otherwise.
 	Agreement(ctx context.Context, biller string, at time.Time) (Agreement, error)
-	// AcceptAgreement keeps the acceptance, ends the sign-up or session that
+	// AcceptAgreement keeps the acceptance and the activity (its UserID is filled
+	// in here), ends the sign-up or session that
 	// holder names and starts session (its UserID is filled in here). Of parallel
 	// calls one wins, the others get ErrSignUpEnded or ErrSignedOut.
-	AcceptAgreement(ctx context.Context, biller string, holder HolderHash, a Acceptance, session Session) (Session, error)
+	AcceptAgreement(ctx context.Context, biller string, holder HolderHash, a Acceptance, session Session, did Activity) (Session, error)
 	// DeclineAgreement ends the session, or lets go of the handle: the person can
 	// come back by signing in.
 	DeclineAgreement(ctx context.Context, biller string, holder HolderHash, now time.Time) error
@@ -80,10 +81,14 @@ func (s *Service) Accept(ctx context.Context, c Caller, holder Holder, version s
 	}
 	accepted := Acceptance{Version: version, TextHash: current.TextHash, At: now, IP: c.ip(), Agent: text(c.Agent, 256)}
 	token, session := s.newSession(c, "")
-	session, err = s.Store.AcceptAgreement(ctx, c.BillerID, s.holderHash(c, holder), accepted, session)
+	did := s.activity(c, ActionAgreementAccepted, "")
+	did.Detail = map[string]string{"version": version}
+	session, err = s.Store.AcceptAgreement(ctx, c.BillerID, s.holderHash(c, holder), accepted, session, did)
 	if err != nil {
 		return SignedIn{}, err
 	}
+	did.UserID = session.UserID
+	s.did(ctx, c, did)
 	return SignedIn{UserID: session.UserID, Session: token, ExpiresAt: session.ExpiresAt}, nil
 }
 

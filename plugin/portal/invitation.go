@@ -162,6 +162,8 @@ type SendInvitation struct {
 	Now   time.Time
 	// Asked is true when the invited person asked for a new link.
 	Asked bool
+	// Activity is kept with the invitation.
+	Activity Activity
 }
 
 // InvitationStore sends invitations.
@@ -171,7 +173,7 @@ type InvitationStore interface {
 	// CheckSend. Of parallel calls one wins, the others get TooManyRequests.
 	Invite(ctx context.Context, biller string, in SendInvitation) (Invitation, error)
 	// MintLink adds a token to the customer's live invitation. NotFound if none is.
-	MintLink(ctx context.Context, biller, customerID string, by Actor, now time.Time) (Invitation, error)
+	MintLink(ctx context.Context, biller, customerID string, a Activity) (Invitation, error)
 }
 
 // Invite sends a customer's invitation: the first time and again. Staff with
@@ -200,14 +202,23 @@ func (s *Service) invite(ctx context.Context, c Caller, customerID string, asked
 	if err != nil {
 		return Invitation{}, err
 	}
-	return s.Store.Invite(ctx, c.BillerID, SendInvitation{
+	a := s.activity(c, ActionInvited, "")
+	a.CustomerID = customerID
+	inv, err := s.Store.Invite(ctx, c.BillerID, SendInvitation{
 		CustomerID: customerID,
 		NewID:      s.IDs(),
 		Life:       settings.InvitationLife,
 		By:         c.Actor,
-		Now:        s.Now(),
+		Now:        a.At,
 		Asked:      asked,
+		Activity:   a,
 	})
+	if err != nil {
+		return Invitation{}, err
+	}
+	a.Object = inv.ID
+	s.did(ctx, c, a)
+	return inv, nil
 }
 
 // Link mints one more link for a customer's live invitation, for staff to pass
@@ -220,10 +231,14 @@ func (s *Service) Link(ctx context.Context, c Caller, customerID string) (url st
 	if !Knowable(customerID) {
 		return "", ErrNoCustomer
 	}
-	inv, err := s.Store.MintLink(ctx, c.BillerID, customerID, c.Actor, s.Now())
+	a := s.activity(c, ActionLinked, "")
+	a.CustomerID = customerID
+	inv, err := s.Store.MintLink(ctx, c.BillerID, customerID, a)
 	if err != nil {
 		return "", err
 	}
+	a.Object = inv.ID
+	s.did(ctx, c, a)
 	return s.welcomeURL(c, inv, inv.Seq), nil
 }
 

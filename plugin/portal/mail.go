@@ -15,6 +15,8 @@ type MailKind string
 const (
 	MailInvitation   MailKind = "invitation"
 	MailConfirmation MailKind = "confirmation"
+	// MailNotice tells a person what happened to their sign-in.
+	MailNotice MailKind = "notice"
 )
 
 // JobMail is the kind of the jobs that send mails; their payload is a MailRef as
@@ -24,7 +26,7 @@ const JobMail = "mail"
 // MailRef names one mail: jobs hold nothing else, no address and no secret.
 type MailRef struct {
 	Kind MailKind `json:"kind"`
-	// ID is the invitation's or the sign-up's.
+	// ID is the invitation's, the sign-up's or the activity's.
 	ID string `json:"id"`
 	// Generation is set for invitations, Seq for confirmations.
 	Generation int `json:"generation,omitempty"`
@@ -52,6 +54,8 @@ type Mail struct {
 	ExpiresAt time.Time
 	// Code is the six digits of a confirmation, which live CodeLife.
 	Code string
+	// Activity is what a notice is about.
+	Activity Activity
 }
 
 // ErrStaleMail (Conflict) is a mail that nobody needs any more: its job ends.
@@ -63,6 +67,7 @@ type MailSource struct {
 	SignUp     SignUp
 	Customer   Customer
 	HasAccount bool
+	Activity   Activity
 }
 
 // MailStore reads what mails say and keeps what became of them.
@@ -92,6 +97,8 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
 		return s.confirmationMail(c, m, src.SignUp, now)
+	case MailNotice:
+		return s.noticeMail(c, m, src.Activity), nil
 	}
 	return Mail{}, ErrStaleMail
 }
@@ -120,6 +127,15 @@ func (s *Service) confirmationMail(c Caller, m Mail, su SignUp, now time.Time) (
 	m.ExpiresAt = su.ExpiresAt
 	m.Code = s.Keys.Code(c.BillerID, su.ID, su.Seq)
 	return m, nil
+}
+
+// noticeMail goes out however late: what happened has happened.
+func (s *Service) noticeMail(c Caller, m Mail, a Activity) Mail {
+	m.To = a.NoticeTo
+	m.Link = c.PortalURL + "/not-me/" + s.Keys.Token(PurposeDisown, c.BillerID, a.ID, 0, 0)
+	m.ExpiresAt = a.At.Add(DisownLife)
+	m.Activity = a
+	return m
 }
 
 // MailSent reports that the mail server accepted a mail. It may be repeated.

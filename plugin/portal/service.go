@@ -13,6 +13,8 @@ type Service struct {
 	Books     Books
 	Passwords Passwords
 	Keys      Keys
+	// Trail is the platform's audit log; nil in tests that do not look at it.
+	Trail Trail
 	// NormalizeEmail returns the form in which addresses are compared: trimmed,
 	// lower-cased, the domain in punycode, tags and dots kept. Invalid for what
 	// is no address.
@@ -58,4 +60,5 @@ type Store interface {
 	MailStore
 	SettingStore
 	BillerStore
+	ActivityStore
 }

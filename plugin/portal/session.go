@@ -85,7 +85,8 @@ type AccountStore interface {
 	ClearAttempts(ctx context.Context, biller, key string) error
 	// RaisePassword replaces a user's hash, if it is still the old one.
 	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
-	CreateSession(ctx context.Context, biller string, s Session) error
+	// CreateSession starts a session and keeps the activity.
+	CreateSession(ctx context.Context, biller string, s Session, a Activity) error
 	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
 	// disabled user and for a biller that disabled the portal. It marks the use.
 	Session(ctx context.Context, biller, tokenHash string, now time.Time) (SessionView, error)
@@ -190,9 +191,11 @@ func (s *Service) attempt(ctx context.Context, c Caller, key string, now time.Ti
 
 func (s *Service) startSession(ctx context.Context, c Caller, userID string) (SignedIn, error) {
 	token, session := s.newSession(c, userID)
-	if err := s.Store.CreateSession(ctx, c.BillerID, session); err != nil {
+	a := s.activity(c, ActionSessionStarted, userID)
+	if err := s.Store.CreateSession(ctx, c.BillerID, session, a); err != nil {
 		return SignedIn{}, err
 	}
+	s.did(ctx, c, a)
 	view, err := s.Store.Session(ctx, c.BillerID, session.TokenHash, s.Now())
 	if err != nil {
 		return SignedIn{}, err

@@ -18,6 +18,8 @@ type Purpose string
 const (
 	PurposeInvitation   Purpose = "invitation"
 	PurposeConfirmation Purpose = "confirmation"
+	// PurposeDisown is "This wasn't me" of a notice; its subject is the activity.
+	PurposeDisown Purpose = "disown"
 )
 
 // Keys derives tokens and codes, and the hashes that tables keep of secrets.

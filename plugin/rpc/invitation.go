@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 
-	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -13,7 +12,6 @@ import (
 // Inviter implements sdk.Inviter.
 type Inviter struct {
 	Service *portal.Service
-	Audit   audit.Trail
 }
 
 var _ sdk.Inviter = (*Inviter)(nil)
@@ -25,7 +23,6 @@ func (i *Inviter) Send(ctx context.Context, customerID string) (sdk.Invitation, 
 	if err != nil {
 		return sdk.Invitation{}, err
 	}
-	i.Audit.Invited(ctx, inv)
 	return invitation(inv, portal.StatusQueued), nil
 }
 
@@ -62,12 +59,7 @@ func (i *Inviter) Status(ctx context.Context, customerID string) (sdk.Invitation
 // Link implements sdk.Inviter.
 func (i *Inviter) Link(ctx context.Context, customerID string) (string, error) {
 	c := caller.Of(sdk.CallFrom(ctx), "")
-	link, err := i.Service.Link(ctx, c, customerID)
-	if err != nil {
-		return "", err
-	}
-	i.Audit.Linked(ctx, customerID)
-	return link, nil
+	return i.Service.Link(ctx, c, customerID)
 }
 
 func invitation(inv portal.Invitation, status portal.Status) sdk.Invitation {

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 
-	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -14,7 +13,6 @@ import (
 type SignUp struct {
 	Service *portal.Service
 	Host    sdk.Host
-	Audit   audit.Trail
 }
 
 var _ sdk.SignUp = (*SignUp)(nil)
@@ -105,7 +103,6 @@ func (s *SignUp) Accept(ctx context.Context, handle, version string, p sdk.Perso
 	if err != nil {
 		return sdk.SignedIn{}, err
 	}
-	s.Audit.Accepted(ctx, in.UserID, version)
 	return sdk.SignedIn{PortalUserID: in.UserID, Session: in.Session, ExpiresAt: in.ExpiresAt}, nil
 }
 

@@ -57,7 +57,7 @@ func insertAgreement(ctx context.Context, q querier, biller string, a portal.Agr
 }
 
 // AcceptAgreement implements portal.AgreementStore.
-func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session) (portal.Session, error) {
+func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session, did portal.Activity) (portal.Session, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.Session{}, err
@@ -90,6 +90,10 @@ func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder porta
 		if err := tellCustomers(ctx, tx, biller, customers, entry); err != nil {
 			return portal.Session{}, err
 		}
+	}
+	did.UserID = userID
+	if err := s.record(ctx, tx, biller, did); err != nil {
+		return portal.Session{}, err
 	}
 	return session, tx.Commit()
 }

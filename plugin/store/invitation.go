@@ -116,6 +116,10 @@ func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitat
 	if err := s.announce(ctx, tx, biller, inv, in); err != nil {
 		return portal.Invitation{}, err
 	}
+	in.Activity.Object = inv.ID
+	if err := s.record(ctx, tx, biller, in.Activity); err != nil {
+		return portal.Invitation{}, err
+	}
 	if err := tx.Commit(); err != nil {
 		return portal.Invitation{}, err
 	}
@@ -200,7 +204,8 @@ func (s *Store) announce(ctx context.Context, tx *sqlx.Tx, biller string, inv po
 }
 
 // MintLink implements portal.InvitationStore.
-func (s *Store) MintLink(ctx context.Context, biller, customerID string, by portal.Actor, now time.Time) (portal.Invitation, error) {
+func (s *Store) MintLink(ctx context.Context, biller, customerID string, a portal.Activity) (portal.Invitation, error) {
+	now := a.At
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.Invitation{}, err
@@ -226,8 +231,12 @@ func (s *Store) MintLink(ctx context.Context, biller, customerID string, by port
 	if err := s.insertInvitationToken(ctx, tx, biller, inv, now); err != nil {
 		return portal.Invitation{}, err
 	}
-	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryLink, Detail: "A link was created to pass on by hand.", By: by.Name}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryLink, Detail: "A link was created to pass on by hand.", By: a.By.Name}
 	if err := addHistory(ctx, tx, biller, customerID, entry); err != nil {
+		return portal.Invitation{}, err
+	}
+	a.Object = inv.ID
+	if err := s.record(ctx, tx, biller, a); err != nil {
 		return portal.Invitation{}, err
 	}
 	return inv, tx.Commit()

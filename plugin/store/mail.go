@@ -14,6 +14,11 @@ import (
 // MailSource implements portal.MailStore.
 func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRef) (portal.MailSource, error) {
 	var src portal.MailSource
+	if ref.Kind == portal.MailNotice {
+		a, err := findActivity(ctx, s.db.R, biller, ref.ID)
+		src.Activity = a
+		return src, err
+	}
 	invitationID := ref.ID
 	if ref.Kind == portal.MailConfirmation {
 		row, err := findSignUp(ctx, s.db.R, biller, ref.ID)
@@ -56,6 +61,9 @@ func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRe
 }
 
 func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef, entry portal.HistoryEntry, e portal.InvitationEvent) error {
+	if ref.Kind == portal.MailNotice {
+		return nil // customers' histories tell of invitations and sign-ups only
+	}
 	src, err := s.MailSource(ctx, biller, ref)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil

@@ -12,8 +12,19 @@ import (
 const touchEvery = time.Minute
 
 // CreateSession implements portal.AccountStore.
-func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session) error {
-	return insertSession(ctx, s.db.W, biller, session)
+func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session, a portal.Activity) error {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := insertSession(ctx, tx, biller, session); err != nil {
+		return err
+	}
+	if err := s.record(ctx, tx, biller, a); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 func insertSession(ctx context.Context, q querier, biller string, session portal.Session) error {

@@ -128,7 +128,6 @@ func (s *Web) accept(v *visit) error {
 	case err != nil:
 		return err
 	}
-	s.audit.Accepted(v.r.Context(), in.UserID, f.Text("version"))
 	if err := v.signedIn(in); err != nil {
 		return err
 	}

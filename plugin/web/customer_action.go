@@ -17,11 +17,9 @@ type linkPage struct {
 // invite is **Send Invitation**, the first time and again.
 func (s *Web) invite(v *visit) error {
 	id := v.r.PathValue("id")
-	inv, err := s.service.Invite(v.r.Context(), v.caller, id)
-	if err != nil {
+	if _, err := s.service.Invite(v.r.Context(), v.caller, id); err != nil {
 		return v.backWithError(id, err)
 	}
-	s.audit.Invited(v.r.Context(), inv)
 	return v.leave(v.customerHref(id, "notice", "sent"))
 }
 
@@ -32,7 +30,6 @@ func (s *Web) mintLink(v *visit) error {
 	if err != nil {
 		return v.backWithError(id, err)
 	}
-	s.audit.Linked(v.r.Context(), id)
 	view, err := s.service.Customer(v.r.Context(), v.caller, id)
 	if err != nil {
 		return err

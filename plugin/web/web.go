@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -31,7 +30,6 @@ type Config struct {
 type Web struct {
 	service *portal.Service
 	host    sdk.Host
-	audit   audit.Trail
 	texts   *catalogue.Catalogue
 	log     *slog.Logger
 	now     func() time.Time
@@ -47,7 +45,7 @@ func New(c Config) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Web{service: c.Service, host: c.Host, audit: audit.Trail{Host: c.Host, Log: c.Log}, texts: c.Texts, log: c.Log, now: c.Now, pages: p}, nil
+	return &Web{service: c.Service, host: c.Host, texts: c.Texts, log: c.Log, now: c.Now, pages: p}, nil
 }
 
 // Public answers the customers' pages (sdk.Parts.Public).

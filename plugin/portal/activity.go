@@ -1,0 +1,105 @@
+package portal
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Action is what happened, as the platform's audit log names it.
+type Action string
+
+// Actions. Those in noticed also tell the person by mail.
+const (
+	ActionInvited           Action = "invitation.sent"
+	ActionLinked            Action = "invitation.linked"
+	ActionSessionStarted    Action = "session.started"
+	ActionAgreementAccepted Action = "agreement.accepted"
+)
+
+// noticed are the actions that the person is told of, because somebody else
+// may have done them.
+func noticed() []Action { return []Action{} }
+
+// Notice tells whether the person gets a mail about it, with a link that says
+// "this wasn't me".
+func (a Action) Notice() bool { return slices.Contains(noticed(), a) }
+
+// DisownLife is how long "This wasn't me" of a notice works.
+const DisownLife = 72 * time.Hour
+
+// Activity is one thing that matters to the safety of somebody's data: who did
+// what, when, from where. It is kept in the transaction that does it.
+type Activity struct {
+	// ID is the key under which the audit log keeps it once.
+	ID     string
+	Action Action
+	// UserID is the portal user it is about, CustomerID the customer, Object what
+	// else it happened to; each may be empty.
+	UserID, CustomerID, Object string
+	// By is the staff user who did it; zero if a customer did.
+	By        Actor
+	IP, Agent string
+	// Detail holds ids and plain words for the audit log, never a secret.
+	Detail map[string]string
+	// NoticeTo is the address that is told; set by the store from the user's if
+	// Action.Notice and it is empty.
+	NoticeTo string
+	At       time.Time
+}
+
+// JobAudit is the kind of the jobs that write an activity into the platform's
+// audit log; the payload is its id.
+const JobAudit = "audit"
+
+// AuditRef is the payload of JobAudit.
+type AuditRef struct {
+	ID string `json:"id"`
+}
+
+// ActivityStore reads what happened. Each method of the store that changes a
+// sign-in takes the Activity and keeps it in its own transaction, together with
+// its JobAudit and, if Action.Notice, the mail.
+type ActivityStore interface {
+	// Activity returns NotFound for an unknown id.
+	Activity(ctx context.Context, biller, id string) (Activity, error)
+	// RecentActivity returns a person's activities, newest first.
+	RecentActivity(ctx context.Context, biller, userID string, limit int) ([]Activity, error)
+}
+
+// Trail writes an activity into the platform's audit log. Writing one again does
+// nothing.
+type Trail interface {
+	Write(ctx context.Context, c Caller, a Activity) error
+}
+
+// activity describes what the caller does now, for the store to keep.
+func (s *Service) activity(c Caller, action Action, userID string) Activity {
+	return Activity{
+		ID: s.IDs(), Action: action, UserID: userID, By: c.Actor,
+		IP: c.ip(), Agent: text(c.Agent, 256), At: s.Now(),
+	}
+}
+
+// did writes into the audit log what a committed transaction has kept, while the
+// platform still knows for itself who asks. A job repeats what fails here.
+func (s *Service) did(ctx context.Context, c Caller, a Activity) {
+	if s.Trail != nil {
+		_ = s.Trail.Write(ctx, c, a) // JobAudit writes it again
+	}
+}
+
+// Audit does a JobAudit.
+func (s *Service) Audit(ctx context.Context, c Caller, id string) error {
+	a, err := s.Store.Activity(ctx, c.BillerID, id)
+	if err != nil {
+		return err
+	}
+	return s.Trail.Write(ctx, c, a)
+}
+
+// RecentActivity returns what happened to the sign-in of the session, newest
+// first.
+func (s *Service) RecentActivity(ctx context.Context, c Caller, view SessionView, limit int) ([]Activity, error) {
+	return s.Store.RecentActivity(ctx, c.BillerID, view.UserID, limit)
+}
