@@ -103,7 +103,7 @@ func errNotRunning() error {
 // SetActive chooses the version of an add-on that the platform runs, for all
 // billers, without a trial. Running servers follow within seconds.
 func (s *Store) SetActive(ctx context.Context, a addon.Active) error {
-	_, err := s.db.W.ExecContext(ctx, `
+	_, err := s.change(ctx, a.AddonID, `
 		INSERT INTO addons (
 			addon_id,
 			version,
@@ -125,7 +125,7 @@ func (s *Store) SetActive(ctx context.Context, a addon.Active) error {
 // ClearActive stops an add-on on the whole platform; nothing happens if none
 // runs. Installations stay.
 func (s *Store) ClearActive(ctx context.Context, addonID string) error {
-	_, err := s.db.W.ExecContext(ctx, `
+	_, err := s.change(ctx, addonID, `
 		DELETE FROM addons
 		WHERE addon_id = $1`, addonID)
 	if err != nil {
