@@ -190,7 +190,12 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.fleet.Run(ctx) })
+	ended := make(chan struct{})
+	group.Go(func() error {
+		defer close(ended)
+		return h.fleet.Run(ctx)
+	})
+	group.Go(func() error { return h.report(ctx, ended) })
 	group.Go(func() error { return h.shelf.follow(ctx) })
 	return group.Wait()
 }

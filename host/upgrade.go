@@ -3,11 +3,9 @@ package host
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/marketplace"
-	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -72,51 +70,6 @@ func (h *Host) Retry(ctx context.Context, addonID string) error {
 	}
 	h.fleet.Wake()
 	return nil
-}
-
-// Status tells which version of an add-on the platform runs and how it is doing.
-type Status struct {
-	// Active is what all hosts on this database are to run.
-	addon.Active
-	// State is that of this process, which must be in Run; else it is
-	// supervisor.Stopped and the fields below are empty.
-	State supervisor.State
-	// Serving is the version that answers, Trial the one that is tried beside it.
-	Serving, Trial addon.Version
-	// Error is why the add-on does not serve, for the operator; RetryAt when it
-	// starts again, zero if not by itself.
-	Error   string
-	RetryAt time.Time
-	// Report is the end of what the process wrote before it last failed.
-	Report string
-	// Failures counts the failures since Run began; PID is the process, 0 if none.
-	Failures, PID int
-}
-
-// Addons returns the add-ons that the platform runs, by id. It is for the
-// operator.
-func (h *Host) Addons(ctx context.Context) ([]Status, error) {
-	list, err := h.store.Active(ctx)
-	if err != nil {
-		return nil, err
-	}
-	here := map[string]supervisor.Status{}
-	for _, s := range h.fleet.Statuses() {
-		here[s.AddonID] = s
-	}
-	statuses := make([]Status, 0, len(list))
-	for _, a := range list {
-		s := Status{Active: a, State: supervisor.Stopped}
-		if now, ok := here[a.AddonID]; ok {
-			s.State, s.Serving, s.Trial = now.State, now.Serving, now.Trial
-			s.RetryAt, s.Report, s.Failures, s.PID = now.RetryAt, now.Report, now.Failures, now.PID
-			if now.Err != nil {
-				s.Error = now.Err.Error()
-			}
-		}
-		statuses = append(statuses, s)
-	}
-	return statuses, nil
 }
 
 // findOffer returns an offered version; an empty one means the newest.

@@ -28,7 +28,9 @@ const (
 // Status tells how an add-on is doing.
 type Status struct {
 	AddonID, Version, Digest string
-	State                    State
+	// State is what it is in since Since.
+	State State
+	Since time.Time
 	// Err is why it is backing off or broken; RetryAt when it starts again, zero
 	// if not by itself.
 	Err     error

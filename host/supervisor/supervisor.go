@@ -308,6 +308,14 @@ func (s *Supervisor) announce() {
 	s.changed = make(chan struct{})
 }
 
+// Changes returns a channel that is closed at the next change of any Status. Ask
+// for it before Statuses, so that nothing is missed.
+func (s *Supervisor) Changes() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
 // Ensure returns when the version of the add-on is healthy and knows all the
 // billers that have it now. The store must name the version already. Errors:
 // why the add-on failed; Unavailable if ctx ends first.

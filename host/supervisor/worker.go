@@ -37,6 +37,7 @@ type worker struct {
 	synced     uint64 // the newest that has been fulfilled
 	failed     uint64 // the newest that has ended in an error
 	state      State
+	since      time.Time // of state
 	err        error
 	retryAt    time.Time
 	report     string
@@ -63,6 +64,7 @@ func newWorker(s *Supervisor, id, socketDir string) *worker {
 		done:      make(chan struct{}),
 		pace:      pace{first: s.cfg.Times.FirstRest, longest: s.cfg.Times.LongestRest},
 		state:     Stopped,
+		since:     s.cfg.Now(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
@@ -112,7 +114,11 @@ func (w *worker) try() goal {
 // set changes the state and tells those who wait.
 func (w *worker) set(change func()) {
 	w.mu.Lock()
+	before := w.state
 	change()
+	if w.state != before {
+		w.since = w.sup.cfg.Now()
+	}
 	w.mu.Unlock()
 	w.sup.announce()
 }
@@ -322,6 +328,7 @@ func (w *worker) status() Status {
 		Version:  w.want.Version,
 		Digest:   w.want.Digest,
 		State:    w.state,
+		Since:    w.since,
 		Err:      w.err,
 		RetryAt:  w.retryAt,
 		Report:   w.report,
