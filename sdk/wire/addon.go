@@ -10,13 +10,17 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	plugin "github.com/hashicorp/go-plugin"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/pb"
+	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
 // AddonServer is the add-on's half of the wire: it starts one sdk.Addon and
@@ -29,6 +33,7 @@ type AddonServer struct {
 	billers *installations
 	broker  *plugin.GRPCBroker
 	buffers sync.Pool
+	tracer  atomic.Pointer[sdktrace.TracerProvider] // nil where the host does not trace
 
 	mu     sync.Mutex
 	state  state
@@ -81,8 +86,8 @@ func NewAddonServer(addon sdk.Addon, opt AddonOptions) *AddonServer {
 func (s *AddonServer) GRPC(opts []grpc.ServerOption) *grpc.Server {
 	opts = append(opts, serverOptions()...)
 	return grpc.NewServer(append(opts,
-		grpc.ChainUnaryInterceptor(unaryServer(s.log, s.enter)),
-		grpc.ChainStreamInterceptor(streamServer(s.log, s.enter)),
+		grpc.ChainUnaryInterceptor(traceUnaryServer(s.join), unaryServer(s.log, s.enter)),
+		grpc.ChainStreamInterceptor(traceStreamServer(s.join), streamServer(s.log, s.enter)),
 	)...)
 }
 
@@ -165,11 +170,12 @@ func (s *AddonServer) env(r *pb.StartRequest) (sdk.Env, *grpc.ClientConn, error)
 	if err := level.UnmarshalText([]byte(r.GetLogLevel())); err == nil {
 		s.opt.SetLevel(level)
 	}
-	opts := append(DialOptions(), grpc.WithChainUnaryInterceptor(unaryClient, withToken))
+	opts := append(DialOptions(), grpc.WithChainUnaryInterceptor(unaryClient, traceUnaryClient(func(trace.SpanContext) {}), withToken))
 	conn, err := s.broker.DialWithOptions(r.GetHostBrokerId(), opts...)
 	if err != nil {
 		return sdk.Env{}, nil, fmt.Errorf("dial host services: %w", err)
 	}
+	s.tracer.Store(newTracer(r.GetTracing(), conn))
 	return sdk.Env{
 		Database: databaseFromPB(r.GetDatabase()),
 		Key:      r.GetKey(),
@@ -185,6 +191,9 @@ func (s *AddonServer) run(parts sdk.Parts) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if tracer := s.tracer.Load(); tracer != nil {
+		ctx = telemetry.WithProvider(ctx, tracer, trace.SpanContext{})
+	}
 	ran := make(chan struct{})
 	s.mu.Lock()
 	s.cancel, s.ran = cancel, ran
@@ -261,7 +270,7 @@ func (s *AddonServer) Stop() (err error) {
 		err = parts.Close()
 	}
 	if conn != nil {
-		err = errors.Join(err, conn.Close())
+		err = errors.Join(err, s.endTracing(), conn.Close())
 	}
 	return err
 }

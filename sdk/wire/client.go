@@ -89,6 +89,9 @@ type StartRequest struct {
 	Key      []byte
 	Dev      bool
 	LogLevel slog.Level
+	// Tracing is that of the process, whose DialOptions it was dialled with; nil
+	// where it is not traced.
+	Tracing *Tracing
 }
 
 // Start starts the add-on, once per process, and returns its capabilities.
@@ -99,7 +102,7 @@ func (c *Client) Start(ctx context.Context, r StartRequest) (capabilities []stri
 	}
 	id := c.broker.NextId()
 	go c.broker.AcceptAndServe(id, func(opts []grpc.ServerOption) *grpc.Server {
-		return newServicesServer(r.Services, log, opts)
+		return newServicesServer(r.Services, r.Tracing, log, opts)
 	})
 	ctx, cancel := limit(ctx)
 	defer cancel()
@@ -109,6 +112,7 @@ func (c *Client) Start(ctx context.Context, r StartRequest) (capabilities []stri
 		Key:          r.Key,
 		Dev:          r.Dev,
 		LogLevel:     r.LogLevel.String(),
+		Tracing:      r.Tracing.toPB(),
 	})
 	if err != nil {
 		return nil, fromStatus(ctx, err)

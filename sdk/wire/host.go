@@ -21,6 +21,13 @@ type Services interface {
 	For(ctx context.Context, token string) (sdk.Host, error)
 }
 
+// CallFinder is what Services may implement too, for the host's log.
+type CallFinder interface {
+	// CallOf returns the call that the token was issued for, as far as it is
+	// known; zero for a token that is worth nothing.
+	CallOf(token string) sdk.Call
+}
+
 // servicesServer is the host's half of the host services.
 type servicesServer struct {
 	services Services
@@ -29,12 +36,12 @@ type servicesServer struct {
 type hostKey struct{}
 
 // newServicesServer returns the server of the one brokered connection.
-func newServicesServer(services Services, log *slog.Logger, opts []grpc.ServerOption) *grpc.Server {
+func newServicesServer(services Services, tracing *Tracing, log *slog.Logger, opts []grpc.ServerOption) *grpc.Server {
 	s := &servicesServer{services: services}
 	opts = append(opts, serverOptions()...)
 	opts = append(opts,
-		grpc.ChainUnaryInterceptor(unaryServer(log, s.authenticate)),
-		grpc.ChainStreamInterceptor(streamServer(log, s.authenticate)),
+		grpc.ChainUnaryInterceptor(traceUnaryServer(tracing.join), unaryServer(log, s.authenticate)),
+		grpc.ChainStreamInterceptor(traceStreamServer(tracing.join), streamServer(log, s.authenticate)),
 	)
 	server := grpc.NewServer(opts...)
 	pb.RegisterCustomersServer(server, customersServer{})
@@ -42,10 +49,14 @@ func newServicesServer(services Services, log *slog.Logger, opts []grpc.ServerOp
 	pb.RegisterMailServer(server, mailServer{})
 	pb.RegisterBillersServer(server, billersServer{})
 	pb.RegisterAuditServer(server, auditServer{})
+	pb.RegisterTelemetryServer(server, telemetryServer{tracing: tracing})
 	return server
 }
 
-func (s *servicesServer) authenticate(ctx context.Context, _ string) (context.Context, func(), error) {
+func (s *servicesServer) authenticate(ctx context.Context, method string) (context.Context, func(), error) {
+	if method == pb.Telemetry_Spans_FullMethodName {
+		return ctx, func() {}, nil
+	}
 	tokens := metadata.ValueFromIncomingContext(ctx, TokenKey)
 	if len(tokens) != 1 || tokens[0] == "" {
 		return nil, nil, apperr.Errorf(apperr.Unauthenticated, "The call carries no token.")
@@ -54,7 +65,10 @@ func (s *servicesServer) authenticate(ctx context.Context, _ string) (context.Co
 	if err != nil {
 		return nil, nil, err
 	}
-	return context.WithValue(ctx, hostKey{}, host), func() {}, nil
+	if finder, ok := s.services.(CallFinder); ok {
+		ctx = sdk.WithCall(ctx, finder.CallOf(tokens[0]))
+	}
+	return context.WithValue(jobOf(ctx), hostKey{}, host), func() {}, nil
 }
 
 func hostFrom(ctx context.Context) sdk.Host {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	"github.com/billing-addons/customer-portal/sdk"
@@ -45,6 +47,7 @@ func (p pagesServer) Serve(stream pageStream) error {
 	w := &responseWriter{stream: stream, ctx: ctx, body: body, buf: buffer[:0], method: r.Method, header: http.Header{}}
 	handler.ServeHTTP(w, r)
 	err = w.finish()
+	describePage(trace.SpanFromContext(ctx), r, w)
 	w.buf, w.err = nil, http.ErrHandlerTimeout
 	if !w.lent {
 		p.addon.buffers.Put(buffer)
@@ -81,4 +84,19 @@ func request(ctx context.Context, head *pb.RequestHead, body *bodyReader) (*http
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
 	return r, nil
+}
+
+// describePage adds to the span of a page what it was; the route, never the path,
+// which may hold the token of a link.
+func describePage(span trace.Span, r *http.Request, w *responseWriter) {
+	if !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(
+		attribute.String("http.request.method", r.Method),
+		attribute.Int("http.response.status_code", w.status),
+	)
+	if r.Pattern != "" {
+		span.SetAttributes(attribute.String("http.route", r.Pattern))
+	}
 }
