@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -56,8 +57,11 @@ type Client struct {
 	root   []byte
 	dir    string
 
-	turn chan struct{} // held by who looks
-	last view
+	mu      sync.Mutex
+	last    view          // what the last look brought
+	looking chan struct{} // closed when the look under way has ended; nil: none is
+	began   time.Time     // when it began
+	silent  time.Time     // when a document could last not be had
 }
 
 // view is what the last look at the marketplace brought.
@@ -66,7 +70,9 @@ type view struct {
 	err       error
 	offers    []Offer
 	withdrawn []Withdrawn
+	documents map[string]document
 	expiries  []Expiry
+	trouble   error // why it is what was known before
 }
 
 var _ Source = (*Client)(nil)
@@ -100,7 +106,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Client{config: c, origin: where, root: root, dir: shelfOf(c.DataDir, root), turn: make(chan struct{}, 1)}, nil
+	return &Client{config: c, origin: where, root: root, dir: shelfOf(c.DataDir, root)}, nil
 }
 
 // List implements Source. What is offered by a manifest that this host does not
@@ -115,27 +121,6 @@ func (c *Client) List(ctx context.Context) ([]Offer, error) {
 func (c *Client) Withdrawn(ctx context.Context) ([]Withdrawn, error) {
 	v, err := c.look(ctx)
 	return slices.Clone(v.withdrawn), err
-}
-
-// look returns the marketplace as it is now, or as it was a moment ago.
-func (c *Client) look(ctx context.Context) (view, error) {
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return view{}, ctx.Err()
-	}
-	defer func() { <-c.turn }()
-	now := c.config.Now()
-	if !c.last.at.IsZero() && now.Sub(c.last.at) < c.config.Every && !c.last.expired(now) {
-		return c.last, c.last.err
-	}
-	v, err := c.refresh(ctx, now)
-	if ctx.Err() != nil {
-		return view{}, ctx.Err()
-	}
-	v.at, v.err = now, err
-	c.last = v
-	return v, err
 }
 
 func (v view) expired(now time.Time) bool {
@@ -171,6 +156,7 @@ func (c *Client) viewOf(targets *metadata.TargetsType, expiries []Expiry) (view,
 	v := view{expiries: expiries}
 	var unread map[string]error
 	v.offers, unread = offersOf(targets)
+	v.documents = documentsOf(targets)
 	for _, path := range slices.Sorted(maps.Keys(unread)) {
 		c.config.Log.Warn("package is not offered", "package", path, "error", strings.ReplaceAll(unread[path].Error(), "\n", "; "))
 	}

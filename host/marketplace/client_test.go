@@ -197,7 +197,7 @@ func TestSilentServer(t *testing.T) {
 	refused(t, err, apperr.Unavailable, "cannot be had")
 	s.answer(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	same(t, "offers", []string{"hello 1.0.0"}, versions(t, c))
-	c = m.mustClient(t, t.TempDir(), s.at)
+	c = m.mustClient(t, t.TempDir(), s.at, func(c *marketplace.ClientConfig) { c.Timeout = time.Second })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.List(ctx); !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) || apperr.Is(err, apperr.Unavailable) {

@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // writeFile puts a file there complete or not at all.
 func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	temp, err := os.CreateTemp(filepath.Dir(path), newPrefix)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
@@ -31,7 +32,49 @@ func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	if err := temp.Sync(); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(temp.Name(), path), temp.Close())
+	if err := os.Rename(temp.Name(), path); err != nil {
+		return err
+	}
+	return errors.Join(temp.Close(), syncDir(filepath.Dir(path)))
+}
+
+// newPrefix begins the names of files that are being written.
+const newPrefix = ".new-"
+
+// syncDir makes sure that a name that was given in a folder outlives a power cut.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("keep the names in %s: %w", path, err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("keep the names in %s: %w", path, err)
+	}
+	return nil
+}
+
+// makeDirs is os.MkdirAll for up to two new folders below one that is there, whose
+// names outlive a power cut.
+func makeDirs(path string, mode fs.FileMode) error {
+	if err := os.MkdirAll(path, mode); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path))))
+}
+
+// clearAbandoned removes what an interrupted write has left in a folder and below.
+// It is for who holds the lock.
+func clearAbandoned(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), newPrefix) {
+			return err
+		}
+		return os.Remove(path)
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clear away what was not finished: %w", err)
+	}
+	return nil
 }
 
 // lock keeps other processes and goroutines out of a folder until unlock. It

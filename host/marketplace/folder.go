@@ -49,8 +49,9 @@ type Folder struct {
 	dir string
 	log *slog.Logger
 
-	mu   sync.Mutex
-	seen map[string]entry
+	mu        sync.Mutex
+	seen      map[string]entry
+	documents map[string]map[string][]byte // of packages as seen, by add-on and version, then file
 }
 
 // entry is what is known of a file.
@@ -64,7 +65,7 @@ type entry struct {
 // NewFolder returns the marketplace of a folder. An empty name, or a folder
 // that does not exist, offers nothing. Broken packages are logged once.
 func NewFolder(dir string, log *slog.Logger) *Folder {
-	return &Folder{dir: dir, log: log, seen: map[string]entry{}}
+	return &Folder{dir: dir, log: log, seen: map[string]entry{}, documents: map[string]map[string][]byte{}}
 }
 
 // List returns what is offered: by name of the add-on, its newest version
@@ -152,6 +153,12 @@ func (f *Folder) Fetch(ctx context.Context, id, version string) (io.ReadCloser, 
 	return file, nil
 }
 
+// Look implements Source.
+func (f *Folder) Look(ctx context.Context) (Listing, error) {
+	offers, err := f.List(ctx)
+	return Listing{Offers: offers}, err
+}
+
 // scan brings what is known up to date with the folder.
 func (f *Folder) scan(ctx context.Context) (map[string]entry, error) {
 	f.mu.Lock()
@@ -194,6 +201,7 @@ func (f *Folder) look(name string) (entry, error) {
 	if old, ok := f.seen[name]; ok && old.size == info.Size() && old.modified.Equal(info.ModTime()) {
 		return old, nil
 	}
+	clear(f.documents)
 	e := entry{size: info.Size(), modified: info.ModTime()}
 	p, err := read(path, info)
 	if err != nil {

@@ -71,6 +71,9 @@ func offersOf(targets *metadata.TargetsType) ([]Offer, map[string]error) {
 	var list []Offer
 	unread := map[string]error{}
 	for path, t := range targets.Targets {
+		if isDocument(path) {
+			continue
+		}
 		o, err := offerOf(path, t)
 		if err != nil {
 			unread[path] = err

@@ -93,7 +93,7 @@ func (r Repository) Init(ctx context.Context, setup Setup) error {
 		return err
 	}
 	for dir, mode := range map[string]fs.FileMode{r.metadataDir(): 0o755, r.targetsDir(): 0o755, r.Keys: 0o700} {
-		if err := os.MkdirAll(dir, mode); err != nil {
+		if err := makeDirs(dir, mode); err != nil {
 			return fmt.Errorf("make marketplace: %w", err)
 		}
 	}
@@ -153,7 +153,37 @@ func (r Repository) alone(ctx context.Context, change func() error) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := r.checkApart(); err != nil {
+		return err
+	}
+	for _, dir := range []string{r.metadataDir(), r.targetsDir(), r.Keys} {
+		if err := clearAbandoned(dir); err != nil {
+			return err
+		}
+	}
 	return change()
+}
+
+// checkApart says Invalid if the keys are where they would be served, links
+// followed.
+func (r Repository) checkApart() error {
+	served, err := filepath.EvalSymlinks(r.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	keys, errKeys := filepath.EvalSymlinks(r.Keys)
+	if err := errors.Join(err, errKeys); err != nil {
+		return fmt.Errorf("look at the marketplace's folders: %w", err)
+	}
+	served, err = filepath.Abs(served)
+	keys, errKeys = filepath.Abs(keys)
+	if err := errors.Join(err, errKeys); err != nil {
+		return fmt.Errorf("look at the marketplace's folders: %w", err)
+	}
+	if rel, err := filepath.Rel(served, keys); err == nil && filepath.IsLocal(rel) {
+		return apperr.Errorf(apperr.Invalid, "The keys in %s would be served with the marketplace; keep them outside %s.", r.Keys, r.Dir)
+	}
+	return nil
 }
 
 // change reads the marketplace, lets f change it and publishes the outcome if f
@@ -168,11 +198,13 @@ func (r Repository) change(ctx context.Context, f func(*state) (changed bool, er
 		if err != nil || !changed {
 			return err
 		}
-		if err := r.commitRest(s, true); err != nil || s.drop == "" {
+		if err := r.commitRest(s, true); err != nil {
 			return err
 		}
-		if err := os.Remove(s.drop); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove package that is not offered any more: %w", err)
+		for _, file := range s.drop {
+			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove what is not offered any more: %w", err)
+			}
 		}
 		return nil
 	})

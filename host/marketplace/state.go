@@ -28,8 +28,8 @@ type state struct {
 	before  *metadata.RootType
 	root    *metadata.Metadata[metadata.RootType]
 	targets *metadata.Metadata[metadata.TargetsType]
-	// drop is the package that is not offered any more once the change is served.
-	drop string
+	// drop is the files that are not offered any more once the change is served.
+	drop []string
 	// What signs next has one more than these.
 	targetsVersion, snapshotVersion, timestampVersion int64
 	// Until when what is served now is valid.

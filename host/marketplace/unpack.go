@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/pack"
 )
 
@@ -15,6 +16,24 @@ type Source interface {
 	List(ctx context.Context) ([]Offer, error)
 	// Fetch opens the package of an offered version.
 	Fetch(ctx context.Context, id, version string) (io.ReadCloser, error)
+	// Look returns what is known now, for pages: it answers within about two
+	// seconds, and says in Trouble what is wrong if that is not all of it.
+	Look(ctx context.Context) (Listing, error)
+	// Document returns one of the documents of an offered version, at most
+	// MaxDocument bytes. NotFound if it has none; Unavailable if it cannot be had.
+	Document(ctx context.Context, m *manifest.Manifest, name string) ([]byte, error)
+}
+
+// Listing is what a Source knows.
+type Listing struct {
+	// Offers are ordered as List returns them.
+	Offers []Offer
+	// Withdrawn are the versions that were offered once and are no more, by
+	// add-on, the newest first.
+	Withdrawn []Withdrawn
+	// Trouble is why this may be out of date; nil if it is not. Its message is for
+	// staff.
+	Trouble error
 }
 
 var _ Source = (*Folder)(nil)
@@ -32,9 +51,9 @@ func Unpack(ctx context.Context, from Source, id, version, folder string) (_ *pa
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	p, err := pack.Unpack(r, folder, pack.Limits{})
+	p, err := pack.Unpack(&counted{r, ctx, Progress{Step: Unpacking, Total: offer.Size}}, folder, pack.Limits{})
 	if err != nil {
-		return nil, err
+		return nil, noSpace(err)
 	}
 	if p.Manifest.ID != id || p.Manifest.Version != offer.Manifest.Version {
 		return nil, apperr.Errorf(apperr.Invalid, "The package holds %s %s, not %s %s.",

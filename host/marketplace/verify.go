@@ -37,7 +37,24 @@ func (r Repository) Verify(ctx context.Context) (_ []Expiry, err error) {
 			return nil, err
 		}
 	}
+	for target, d := range v.documents {
+		if err := c.verifyDocument(ctx, target, d); err != nil {
+			return nil, err
+		}
+	}
 	return v.expiries, nil
+}
+
+// verifyDocument checks that a document is the one that was signed.
+func (c *Client) verifyDocument(ctx context.Context, target string, d document) error {
+	data, err := c.readDocument(ctx, target, d)
+	if err != nil {
+		return c.unavailable(target+" cannot be had from the marketplace.", err)
+	}
+	if !d.is(data) {
+		return apperr.Errorf(apperr.Invalid, "%s is refused: it is not the one that the marketplace signed.", target)
+	}
+	return nil
 }
 
 // verify checks that a package is sound and the one its listing speaks of.
