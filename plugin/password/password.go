@@ -61,7 +61,7 @@ type Config struct {
 	Slots int
 	// Wait is how long a caller waits for a slot before Unavailable; 5 seconds.
 	Wait time.Duration
-	// Breached is a list of passwords to refuse; none.
+	// Breached is a list of passwords to refuse; Common.
 	Breached Breached
 	// Product holds the names of the product, which are no passwords; "Customer Portal".
 	Product []string
@@ -80,6 +80,9 @@ func New(cfg Config) *Hasher {
 	}
 	if cfg.Product == nil {
 		cfg.Product = []string{"Customer Portal"}
+	}
+	if cfg.Breached == nil {
+		cfg.Breached = Common()
 	}
 	h := &Hasher{
 		params:  cfg.Params,

@@ -45,7 +45,7 @@ func (h *Hasher) Check(password, email, billerName string) error {
 		return ErrEmail
 	case h.onlyNames(password, append([]string{billerName}, h.product...)):
 		return ErrName
-	case h.breach != nil && h.breach.Breached(password):
+	case h.breach.Breached(password):
 		return ErrBreached
 	case weak(password, email, billerName):
 		return ErrWeak

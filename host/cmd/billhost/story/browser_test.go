@@ -200,7 +200,7 @@ func (p *person) audit(name string) {
 	p.tb.Helper()
 	src, err := axeSource()
 	if err != nil {
-		p.tb.Fatalf("axe-core is missing (make axe installs it): %v", err)
+		p.tb.Fatalf("axe-core is missing (make npm installs it): %v", err)
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
