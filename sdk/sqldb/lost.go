@@ -209,7 +209,12 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		answered()
 		return nil, lost(err)
 	}
-	return &rows{Rows: inner, answered: answered}, nil
+	full, ok := inner.(pqRows)
+	if !ok {
+		answered()
+		return nil, errors.Join(errors.New("the PostgreSQL driver's rows lack a method"), inner.Close())
+	}
+	return &rows{full, answered}, nil
 }
 
 // PrepareContext implements driver.ConnPrepareContext. Statements are prepared by
@@ -244,16 +249,24 @@ func (t tx) Rollback() error {
 	return lost(t.inner.Rollback())
 }
 
-type rows struct {
+// pqRows is what database/sql uses of the driver's rows.
+type pqRows interface {
 	driver.Rows
+	driver.RowsNextResultSet
+	driver.RowsColumnTypeDatabaseTypeName
+	driver.RowsColumnTypeScanType
+}
+
+type rows struct {
+	pqRows
 	answered func()
 }
 
 // Next implements driver.Rows.
-func (r *rows) Next(dest []driver.Value) error { return lost(r.Rows.Next(dest)) }
+func (r *rows) Next(dest []driver.Value) error { return lost(r.pqRows.Next(dest)) }
 
 // Close implements driver.Rows.
 func (r *rows) Close() error {
 	defer r.answered()
-	return lost(r.Rows.Close())
+	return lost(r.pqRows.Close())
 }

@@ -24,7 +24,11 @@ var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 // a schema it owns, and returns the configuration with which to use them. The
 // role's search_path in this database is that schema alone, kept by the server,
 // so it also holds behind PgBouncer; it has no rights on other schemas. Roles belong
-// to the whole server: where several databases share one, names must differ.
+// to the whole server: where several databases share one, names must differ. It
+// may take half of the server's connections, so that no role starves the others.
+// Where the administrator owns the database, roles that were not provisioned can
+// no longer connect to it, nor provisioned ones make temporary tables, unless
+// they are granted that right.
 //
 // It is idempotent, sets the password anew each time and may run in several
 // processes at once. admin needs CREATEROLE and CREATE on the database;
@@ -78,6 +82,9 @@ func provision(ctx context.Context, db *DB, schema, role, password string) error
 	if err := tx.GetContext(ctx, &database, `SELECT current_database()`); err != nil {
 		return err
 	}
+	if err := closeDatabase(ctx, tx, database, role); err != nil {
+		return err
+	}
 	if err := exec(ctx, tx,
 		fmt.Sprintf(`ALTER ROLE %s IN DATABASE %s SET search_path = %s`, pq.QuoteIdentifier(role), pq.QuoteIdentifier(database), pq.QuoteIdentifier(schema)),
 		fmt.Sprintf(`REVOKE ALL ON SCHEMA public FROM %s`, pq.QuoteIdentifier(role)),
@@ -103,8 +110,39 @@ func makeRole(ctx context.Context, tx *sqlx.Tx, role, password string) error {
 	if exists {
 		verb = "ALTER"
 	}
-	return exec(ctx, tx, fmt.Sprintf(`%s ROLE %s LOGIN NOCREATEROLE NOCREATEDB PASSWORD %s`,
-		verb, pq.QuoteIdentifier(role), pq.QuoteLiteral(verifier)))
+	var limit int
+	if err := tx.GetContext(ctx, &limit, `SELECT GREATEST(CAST(current_setting('max_connections') AS INTEGER) / 2, 5)`); err != nil {
+		return err
+	}
+	return exec(ctx, tx, fmt.Sprintf(`%s ROLE %s LOGIN NOCREATEROLE NOCREATEDB CONNECTION LIMIT %d PASSWORD %s`,
+		verb, pq.QuoteIdentifier(role), limit, pq.QuoteLiteral(verifier)))
+}
+
+// closeDatabase takes from everybody the rights that PostgreSQL gives them on a
+// new database, to connect and to make temporary tables, where the administrator
+// owns the database, and lets the role connect, where the administrator may.
+func closeDatabase(ctx context.Context, tx *sqlx.Tx, database, role string) error {
+	var may struct {
+		Revoke bool `db:"may_revoke"`
+		Grant  bool `db:"may_grant"`
+	}
+	err := tx.GetContext(ctx, &may, `
+		SELECT
+			pg_has_role(d.datdba, 'USAGE') AS may_revoke,
+			has_database_privilege(d.oid, 'CONNECT WITH GRANT OPTION') AS may_grant
+		FROM pg_database AS d
+		WHERE d.datname = current_database()`)
+	if err != nil {
+		return err
+	}
+	var statements []string
+	if may.Revoke {
+		statements = append(statements, fmt.Sprintf(`REVOKE CONNECT, TEMPORARY ON DATABASE %s FROM PUBLIC`, pq.QuoteIdentifier(database)))
+	}
+	if may.Grant {
+		statements = append(statements, fmt.Sprintf(`GRANT CONNECT ON DATABASE %s TO %s`, pq.QuoteIdentifier(database), pq.QuoteIdentifier(role)))
+	}
+	return exec(ctx, tx, statements...)
 }
 
 // makeSchema creates the schema if it is missing. An administrator who is no

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
@@ -116,7 +118,9 @@ func TestProvisionWithoutSuperuser(t *testing.T) {
 		t.Fatal(err)
 	}
 	super.W.MustExec(`GRANT CREATE ON DATABASE ` + database + ` TO ` + operator)
+	super.W.MustExec(`GRANT CONNECT ON DATABASE ` + database + ` TO ` + operator + ` WITH GRANT OPTION`)
 	db := mustProvision(t, as, "addon_portal", uniqueRole(t, super), "pw")
+	t.Cleanup(func() { super.W.MustExec(`REVOKE CONNECT ON DATABASE ` + database + ` FROM ` + operator + ` CASCADE`) })
 	if err := sqldb.Migrate(t.Context(), db, things()); err != nil {
 		t.Error(err)
 	}
@@ -149,5 +153,47 @@ func TestProvisionPasswordIsChecked(t *testing.T) {
 		if _, err := sqldb.Provision(t.Context(), admin.Config(), "addon_x", role, bad); err == nil {
 			t.Errorf("password %q was accepted", bad)
 		}
+	}
+}
+
+// TestProvisionBoundsRoles counts connections, and looks who else gets in.
+func TestProvisionBoundsRoles(t *testing.T) {
+	t.Parallel()
+	server := dbtest.MustMortal(t) // with its own count of connections
+	admin := dbtest.MustOpen(t, server.Config)
+	admin.W.MustExec(`CREATE ROLE stranger LOGIN PASSWORD 'pw'`)
+	stranger := server.Config
+	stranger.DSN = strings.Replace(stranger.DSN, "postgres://postgres@", "postgres://stranger:pw@", 1)
+	dbtest.MustOpen(t, stranger)
+
+	one := mustProvision(t, server.Config, "addon_one", "one", "pw").Config()
+	one.MaxConns = 300
+	greedy := dbtest.MustOpen(t, one)
+	var held []*sqlx.Conn
+	for {
+		c, err := greedy.W.Connx(t.Context())
+		if err != nil {
+			if !apperr.Is(err, apperr.Unavailable) || !strings.Contains(err.Error(), "too many connections for role") {
+				t.Errorf("after %d connections: %v", len(held), err)
+			}
+			break
+		}
+		t.Cleanup(func() { _ = c.Close() }) // the pool is closed as well
+		held = append(held, c)
+	}
+	if len(held) < 90 || len(held) > 100 {
+		t.Errorf("%d connections of 200", len(held))
+	}
+	two := mustProvision(t, server.Config, "addon_two", "two", "pw")
+	for what, db := range map[string]*sqldb.DB{"administrator": admin, "other role": two} {
+		if err := db.Ping(t.Context()); err != nil {
+			t.Errorf("%s meanwhile: %v", what, err)
+		}
+	}
+	if _, err := two.W.Exec(`CREATE TEMPORARY TABLE x (x TEXT)`); err == nil {
+		t.Error("an add-on may make temporary tables")
+	}
+	if _, err := sqldb.Open(t.Context(), stranger); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("a stranger connects: %v", err)
 	}
 }

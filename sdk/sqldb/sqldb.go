@@ -53,8 +53,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	default:
 		return nil, apperr.Errorf(apperr.Invalid, "Unknown database driver %q.", cfg.Driver)
 	}
+	if apperr.Is(err, apperr.Unavailable) {
+		return nil, err
+	}
 	if err != nil {
-		return nil, apperr.Wrap(apperr.Unavailable, "The database cannot be reached", oneLine{err})
+		return nil, unreachable(err)
 	}
 	return db, nil
 }
