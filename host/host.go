@@ -137,7 +137,7 @@ func (h *Host) openPages(context.Context) (err error) {
 	h.pages, err = pages.New(pages.Config{
 		Addons: h.shelf, Installations: h.store, Tokens: tokens{h.services}, Client: client{h.fleet}, Platform: h.platform,
 		Log: c.Log, BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
-		TrustedProxies: c.TrustedProxies,
+		TrustedProxies: c.TrustedProxies, CompressedDir: filepath.Join(c.DataDir, "compressed"),
 	})
 	if err != nil {
 		return err
@@ -152,12 +152,14 @@ func (h *Host) openPages(context.Context) (err error) {
 // Handler serves the marketplace and the staff pages of add-ons below StaffPath,
 // their static files below /addon-static/, and everything else as public pages
 // of add-ons: mount it as the fallback. It answers what is not there with one
-// page. Installing takes up to 20 seconds and an add-on may take 30 to begin an
-// answer: give the server a longer write timeout.
+// page. Where BaseURL is https, every answer carries HSTS, for BaseURL's host name
+// and those below it. Installing takes up to 20 seconds and an add-on may take 30
+// to begin an answer: give the server a longer write timeout.
 func (h *Host) Handler() http.Handler {
 	staff, static, public := h.pages.Staff(), h.pages.Static(), h.pages.Public()
 	market, addons := h.config.StaffPath+"/marketplace", h.config.StaffPath+"/addons/"
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	https := strings.HasPrefix(h.config.BaseURL, "https://")
+	return pages.Strict(https, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if web.RequestID(r.Context()) == "" {
 			r = r.WithContext(web.WithRequestID(r.Context(), h.pages.RequestID(r)))
 		}
@@ -171,7 +173,7 @@ func (h *Host) Handler() http.Handler {
 		default:
 			public.ServeHTTP(w, r)
 		}
-	})
+	}))
 }
 
 // Run starts the add-ons that are switched on, keeps them running and follows

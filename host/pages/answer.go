@@ -34,6 +34,18 @@ func copyAnswer(to, from http.Header) {
 			to[name] = values
 		}
 	}
+	if kind := to.Get("Content-Type"); kind != "" {
+		to.Set("Content-Type", withCharset(kind))
+	}
+}
+
+// withCharset adds the charset to a text that names none: it is UTF-8.
+func withCharset(contentType string) string {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || params["charset"] != "" || !strings.HasPrefix(kind, "text/") {
+		return contentType
+	}
+	return contentType + "; charset=utf-8"
 }
 
 func isHTML(contentType string) bool {

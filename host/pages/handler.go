@@ -17,8 +17,9 @@ const StaticPath = "/addon-static/"
 // Handler is the boundary. It is safe for concurrent use.
 type Handler struct {
 	Config
-	failures *failures
-	crossing *http.CrossOriginProtection
+	failures   *failures
+	crossing   *http.CrossOriginProtection
+	compressed *compressed
 
 	mu     sync.Mutex
 	inside map[place]int
@@ -40,7 +41,7 @@ func New(c Config) (*Handler, error) {
 	}
 	return &Handler{
 		Config: c.withDefaults(), failures: f, crossing: http.NewCrossOriginProtection(),
-		inside: map[place]int{},
+		compressed: &compressed{dir: c.CompressedDir}, inside: map[place]int{},
 	}, nil
 }
 

@@ -100,6 +100,10 @@ type Config struct {
 	// TrustedProxies are the peers whose X-Forwarded-For counts.
 	TrustedProxies []netip.Prefix
 
+	// CompressedDir keeps compressed copies of static files and nothing else: it is
+	// emptied before the first. Empty means none are made.
+	CompressedDir string
+
 	// MaxBody is the largest request body in bytes; 0 means 1 MiB.
 	MaxBody int64
 	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64.

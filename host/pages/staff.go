@@ -167,7 +167,7 @@ func (h *Handler) beginStaff(w http.ResponseWriter, r *http.Request, t target, a
 		return answer.html, nil
 	}
 	copyAnswer(to, from)
-	secure(to, "default-src 'none'; sandbox")
+	secure(to, inert)
 	if hasBody(status) {
 		to.Set("Content-Disposition", attachment(from.Get("Content-Disposition")))
 	}

@@ -2,12 +2,14 @@ package pages
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path"
 	"strings"
 
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -29,7 +31,7 @@ func (h *Handler) Static() http.Handler {
 			http.Error(w, "Method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		w.Header().Set("Content-Security-Policy", inert)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cross-Origin-Resource-Policy", "same-site")
 		if strings.HasPrefix(r.URL.Path, lookPath()) {
@@ -69,12 +71,37 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	head := w.Header()
-	head.Set("Content-Type", kind)
-	head.Set("Cache-Control", "public, max-age=31536000, immutable")
-	head.Set("ETag", `"`+parts[1]+`"`)
-	http.ServeContent(w, r, "", info.ModTime(), f)
+	h.sendFile(w, r, f, info, staticFile{digest: parts[1], name: parts[2], kind: kind})
 	return true
+}
+
+// staticFile is what an address says of a file.
+type staticFile struct{ digest, name, kind string }
+
+// sendFile answers with an open file, or with its compressed copy.
+func (h *Handler) sendFile(w http.ResponseWriter, r *http.Request, f *os.File, info fs.FileInfo, file staticFile) {
+	head := w.Header()
+	head.Set("Vary", "Accept-Encoding")
+	small, ok := h.choose(r, f, info.Size(), file.digest, file.name)
+	if !ok {
+		http.Error(w, "This file comes without a coding or with gzip only.", http.StatusNotAcceptable)
+		return
+	}
+	tag := file.digest
+	if small != nil {
+		defer func() { _ = small.Close() }() // only read
+		f, tag = small, tag+"-gzip"
+		head.Set("Content-Encoding", "gzip")
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		h.Log.ErrorContext(r.Context(), "cannot read static file", "file", file.name, "error", err.Error())
+		http.Error(w, apperr.GenericMessage, http.StatusInternalServerError)
+		return
+	}
+	head.Set("Content-Type", file.kind)
+	head.Set("Cache-Control", "public, max-age=31536000, immutable")
+	head.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
 // contentType returns the type of a static file by its extension; "" for those

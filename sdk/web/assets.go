@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,29 +53,58 @@ func AssetsHash() string {
 }
 
 // ServeAssets serves Assets below prefix, which ends with AssetsHash and a
-// slash, so browsers keep the files for good:
+// slash, so browsers keep the files for good; compressed to those that take it:
 //
 //	prefix := "/static/" + web.AssetsHash() + "/"
 //	mux.Handle("GET "+prefix, web.ServeAssets(prefix))
 func ServeAssets(prefix string) http.Handler {
-	hash := AssetsHash()
+	hash, files := AssetsHash(), map[string]asset{}
+	names, err := fs.Glob(Assets(), "*")
+	if err != nil {
+		panic(err) // the pattern is constant
+	}
+	for _, name := range names {
+		files[name] = newAsset(name)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := strings.CutPrefix(r.URL.Path, prefix)
-		b, err := fs.ReadFile(Assets(), name)
-		if !ok || err != nil {
+		file, known := files[name]
+		if !ok || !known {
 			http.NotFound(w, r)
 			return
 		}
-		h := w.Header()
-		h.Set("ETag", `"`+hash+`"`)
-		if r.Header.Get("If-None-Match") == `"`+hash+`"` {
+		h, tag, b := w.Header(), `"`+hash+`"`, file.plain
+		h.Set("Vary", "Accept-Encoding")
+		if CodingOf(r).Gzip && file.small != nil {
+			tag, b = `"`+hash+`-gzip"`, file.small
+			h.Set("Content-Encoding", "gzip")
+		}
+		h.Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			h.Del("Content-Encoding")
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 		h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		h.Set("Content-Length", strconv.Itoa(len(b)))
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("X-Content-Type-Options", "nosniff")
 		// A write fails only when the browser has gone.
 		_, _ = w.Write(b)
 	})
+}
+
+// asset is a file of the look. small is nil where compressing does not pay.
+type asset struct{ plain, small []byte }
+
+func newAsset(name string) asset {
+	plain, err := fs.ReadFile(Assets(), name)
+	if err != nil {
+		panic(err) // the file is embedded
+	}
+	small, err := Gzip(plain)
+	if err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return asset{plain, small}
 }

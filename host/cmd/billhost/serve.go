@@ -16,6 +16,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/demo"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
+	"github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
 )
@@ -172,7 +173,7 @@ func (s *server) devLink(ctx context.Context) (string, error) {
 // add-ons and the outbox.
 func (s *server) serve(ctx context.Context) error {
 	srv := &http.Server{
-		Handler:           splitOrigins(s.config, s.web.Handler(s.host.Handler())),
+		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      5 * time.Minute,
@@ -207,6 +208,12 @@ func (s *server) serve(ctx context.Context) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// handler answers on both origins.
+func (s *server) handler() http.Handler {
+	https := strings.HasPrefix(s.config.BaseURL, "https://")
+	return pages.Strict(https, splitOrigins(s.config, s.web.Handler(s.host.Handler())))
 }
 
 func (s *server) listenAndServe(srv *http.Server) error {

@@ -49,9 +49,6 @@ func (s *Server) setHeaders(w http.ResponseWriter) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if s.Secure {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
 }
 
 // signedIn runs the route for a signed-in person, and sends others to /sign-in.

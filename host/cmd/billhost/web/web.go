@@ -9,8 +9,10 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -113,6 +115,16 @@ func (s *Server) publicRoutes() map[string]sdkweb.HandlerFunc {
 		"GET /healthz":          s.healthz,
 		"GET /readyz":           s.readyz,
 	}
+}
+
+// Routes returns the patterns of all pages, "METHOD /path/{id}", for checks that
+// are about each of them.
+func (s *Server) Routes() []string {
+	var all []string
+	for _, r := range s.staffRoutes() {
+		all = append(all, r.pattern)
+	}
+	return slices.Sorted(slices.Values(slices.AppendSeq(all, maps.Keys(s.publicRoutes()))))
 }
 
 // Handler serves the platform's own pages and leaves every other path to next,
