@@ -43,6 +43,23 @@ func (s store) due(ctx context.Context, kinds []string, now time.Time, after str
 	return billers, nil
 }
 
+// dueOf lists those of the billers that have due jobs of the kinds.
+func (s store) dueOf(ctx context.Context, kinds []string, now time.Time, billers []string) ([]string, error) {
+	query, args, err := sqlx.In(`
+		SELECT DISTINCT biller_id
+		FROM jobs
+		WHERE biller_id IN (?) AND state = 0 AND run_at <= ? AND kind IN (?)
+		ORDER BY biller_id`, billers, now.UnixMilli(), kinds)
+	if err != nil {
+		return nil, err
+	}
+	var due []string
+	if err := s.db.R.SelectContext(ctx, &due, s.db.R.Rebind(query), args...); err != nil {
+		return nil, fmt.Errorf("find billers with due jobs: %w", err)
+	}
+	return due, nil
+}
+
 const selectDue = `
 	SELECT
 		id,
@@ -130,6 +147,8 @@ type outcome struct {
 	runAt time.Time // of a pending job
 	// attempt is the count to store; less than the job's if this try is not to count.
 	attempt int
+	// until is when the lease ends.
+	until time.Time
 	err     string
 }
 

@@ -17,7 +17,7 @@ func (w *Worker) work(ctx context.Context, deadline time.Time, j Job, lease stri
 	// OnDead gets a little longer: the handler may have used up its time.
 	buryCtx, cancelBury := context.WithDeadline(ctx, deadline.Add(w.cfg.Lease/8))
 	defer cancelBury()
-	o := outcome{job: j, lease: lease, state: done, attempt: j.Attempt}
+	o := outcome{job: j, lease: lease, state: done, attempt: j.Attempt, until: deadline.Add(w.cfg.Lease / 4)}
 	if j.Attempt > j.MaxAttempts {
 		// Whoever tried it last never said how that went, killed perhaps by the job itself.
 		return w.bury(buryCtx, o, errors.New("no attempt is left, and how the last one ended was not recorded"))
@@ -114,16 +114,50 @@ func atHand(first outcome, rest <-chan outcome) []outcome {
 	}
 }
 
+// settle records outcomes of one biller. While the database is away it tries
+// again as long as the leases last: what is not recorded is done once more.
 func (w *Worker) settle(ctx context.Context, biller string, group []outcome) {
-	// A cancelled handler's outcome is recorded too.
+	until := group[0].until
+	for _, o := range group {
+		until = latest(until, o.until)
+	}
+	for rest := 100 * time.Millisecond; ; rest = min(2*rest, 2*time.Second) {
+		held, err := w.settleOnce(ctx, biller, group)
+		if err == nil {
+			if lost := int64(len(group)) - held; lost > 0 {
+				w.cfg.Log.WarnContext(ctx, "jobs outlasted their lease", "biller", biller, "jobs", lost)
+			}
+			return
+		}
+		if !apperr.Is(err, apperr.Unavailable) || time.Now().Add(rest).After(until) || !pause(ctx, rest) {
+			w.cfg.Log.ErrorContext(ctx, "recording finished jobs failed, they will run again", "biller", biller, "jobs", len(group), "error", err)
+			return
+		}
+	}
+}
+
+// settleOnce records a cancelled handler's outcome too.
+func (w *Worker) settleOnce(ctx context.Context, biller string, group []outcome) (held int64, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementLimit)
 	defer cancel()
-	held, err := w.store.settle(ctx, biller, group, w.cfg.Now())
-	if err != nil {
-		w.cfg.Log.ErrorContext(ctx, "recording finished jobs failed, they will run again", "biller", biller, "jobs", len(group), "error", err)
-		return
+	return w.store.settle(ctx, biller, group, w.cfg.Now())
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	if lost := int64(len(group)) - held; lost > 0 {
-		w.cfg.Log.WarnContext(ctx, "jobs outlasted their lease", "biller", biller, "jobs", lost)
+	return b
+}
+
+// pause waits and tells whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }

@@ -228,5 +228,28 @@ func (w *Worker) listenOnce(ctx context.Context) error {
 	if err := w.cfg.DB.R.GetContext(ctx, &schema, `SELECT current_schema()`); err != nil {
 		return fmt.Errorf("find schema: %w", err)
 	}
-	return sqldb.Listen(ctx, w.cfg.DB.Config(), "jobs_"+schema, func(biller string) { w.Wake(biller) })
+	return sqldb.ListenPaced(ctx, w.cfg.DB.Config(), "jobs_"+schema, wakeGap, func(billers []string) { w.hear(ctx, billers) })
+}
+
+const (
+	// wakeGap is the least time between two wake-ups by notifications, which any
+	// role of the database may send.
+	wakeGap = 100 * time.Millisecond
+	// fewBillers are visited without a look whether they have due jobs.
+	fewBillers = 8
+)
+
+// hear visits the billers of notifications, those of many only as far as they have
+// due jobs: made-up names cost one statement.
+func (w *Worker) hear(ctx context.Context, billers []string) {
+	if len(billers) > fewBillers {
+		ctx, cancel := context.WithTimeout(ctx, statementLimit)
+		defer cancel()
+		due, err := w.store.dueOf(ctx, w.kinds, w.cfg.Now(), billers)
+		if err != nil || len(due) == 0 {
+			return // the next look finds what there is
+		}
+		billers = due
+	}
+	w.Wake(billers...)
 }

@@ -1,0 +1,119 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/billing-addons/customer-portal/sdk/jobs"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
+	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
+)
+
+// TestDatabaseAwayMidway kills the server while jobs run and starts it again: each
+// job that runs is done once, and those that wait follow.
+func TestDatabaseAwayMidway(t *testing.T) {
+	t.Parallel()
+	server := dbtest.MustMortal(t)
+	db := dbtest.MustOpen(t, server.Config)
+	if err := sqldb.Migrate(t.Context(), db, jobs.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	var l journal
+	started, goOn := make(chan struct{}, 8), make(chan struct{})
+	w := mustWorker(t, jobs.Config{
+		DB: db, Concurrency: 4, Poll: 100 * time.Millisecond,
+		Handlers: l.handler(func(jobs.Job) error {
+			started <- struct{}{}
+			<-goOn
+			return nil
+		}),
+	})
+	var want []string
+	for i := range 8 {
+		mustEnqueue(t, db, mail(fmt.Sprintf("b%d", i), "k"))
+		want = append(want, fmt.Sprintf("b%d/k", i))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer cancel()
+	for range 4 {
+		<-started
+	}
+	server.Kill()
+	close(goOn) // they end while nothing can be recorded
+	server.Start()
+	for late := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		rows := mustRows(t, db)
+		if !slices.ContainsFunc(rows, func(r stored) bool { return r.State != done }) {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatalf("rows = %+v", rows)
+		}
+	}
+	got := l.keys()
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("jobs that ran (-want +got):\n%s", diff)
+	}
+}
+
+// TestStrangersWakeUpInVain floods the channel of the jobs with names.
+func TestStrangersWakeUpInVain(t *testing.T) {
+	t.Parallel()
+	db := dbtest.MustOpen(t, dbtest.Postgres(t, jobs.Migrations()))
+	var l journal
+	ran := make(chan struct{}, 1)
+	w := mustWorker(t, jobs.Config{DB: db, Poll: time.Hour, Handlers: l.handler(func(jobs.Job) error { ran <- struct{}{}; return nil })})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer cancel()
+	first := mail("first", "k")
+	mustEnqueue(t, db, first)
+	<-ran // it listens, or looked
+	before := statements(t, db)
+	start := time.Now()
+	for n := range 20 {
+		if _, err := db.W.Exec(`SELECT pg_notify('jobs_public', CAST($1 AS TEXT) || n) FROM generate_series(1, 2000) AS n`, fmt.Sprint(n, "-")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	took := time.Since(start)
+	mustEnqueue(t, db, mail("true", "k"))
+	select {
+	case <-ran:
+	case <-time.After(time.Minute):
+		t.Fatal("the job does not run under a flood")
+	}
+	// 40,000 names were called; what is allowed leaves room for the test itself.
+	if got, most := statements(t, db)-before, 200+int(took/time.Millisecond); got > most {
+		t.Errorf("%d transactions in %s, want %d at most", got, took, most)
+	}
+}
+
+// statements counts the database's transactions so far.
+func statements(t *testing.T, db *sqldb.DB) (n int) {
+	t.Helper()
+	if err := db.R.Get(&n, `SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()`); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
