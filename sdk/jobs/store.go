@@ -149,7 +149,7 @@ type outcome struct {
 	attempt int
 	// until is when the lease ends.
 	until time.Time
-	err     string
+	err   string
 }
 
 // settle records the outcomes of one biller's jobs and returns how many were
