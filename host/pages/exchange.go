@@ -76,9 +76,12 @@ func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge be
 	id := t.addon.Manifest.ID
 	release, ok := h.enter(id, t.biller.ID)
 	if !ok {
+		h.Meter.PageRefused(id, surfaceName(out.Surface))
 		return false, errBusy
 	}
 	defer release()
+	o, r := h.observe(r, id, out.Surface)
+	defer func() { o.end(r, err) }()
 
 	out.Call = h.call(r, t)
 	out.Token = h.Tokens.Issue(Grant{
@@ -91,7 +94,7 @@ func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge be
 	defer cancel(nil)
 	patience := time.AfterFunc(h.HeadTimeout, func() { cancel(errSlow) })
 	defer patience.Stop()
-	g := &gate{begin: judge, patience: patience, idle: h.IdleTimeout}
+	g := &gate{begin: o.begins(judge), patience: patience, idle: h.IdleTimeout}
 	err = h.Client.Serve(ctx, id, out, g.open)
 	switch {
 	case err == nil && !g.begun():

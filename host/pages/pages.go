@@ -81,6 +81,25 @@ type Platform interface {
 	Frame(w http.ResponseWriter, r *http.Request, p addon.Page)
 }
 
+// Meter hears of the requests that are for add-ons. surface is "public", "staff" or
+// "slot".
+type Meter interface {
+	// Page hears of a request that is passed on; the result, of the status that the
+	// browser gets in the end, 499 if it went away.
+	Page(addonID, surface string) (end func(status int))
+	// PageRefused hears of a request that is not, because too many are.
+	PageRefused(addonID, surface string)
+}
+
+// noMeter hears nothing.
+type noMeter struct{}
+
+// Page implements Meter.
+func (noMeter) Page(string, string) func(int) { return func(int) {} }
+
+// PageRefused implements Meter.
+func (noMeter) PageRefused(string, string) {}
+
 // Config is what the boundary is made of; all of the first group is required.
 type Config struct {
 	Addons        Addons
@@ -104,6 +123,9 @@ type Config struct {
 	// emptied before the first. Empty means none are made.
 	CompressedDir string
 
+	// Meter hears of each request; nil hears nothing.
+	Meter Meter
+
 	// MaxBody is the largest request body in bytes; 0 means 1 MiB.
 	MaxBody int64
 	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64.
@@ -117,6 +139,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Meter == nil {
+		c.Meter = noMeter{}
+	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20
 	}

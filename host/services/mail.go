@@ -11,10 +11,13 @@ import (
 	"time"
 	"unicode"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
+	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
 const (
@@ -70,12 +73,29 @@ func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error
 		return sdk.MailResult{}, apperr.Errorf(apperr.Invalid, "%s", entry.Response)
 	case addon.MailReserved:
 	}
-	receipt, err := m.cfg.Mailer.Send(ctx, m.compose(msg, biller, entry.MessageID))
+	receipt, err := m.hand(ctx, m.compose(msg, biller, entry.MessageID))
 	m.record(ctx, entry, receipt, err)
 	if err != nil {
 		return sdk.MailResult{}, err
 	}
 	return result(entry.MessageID, receipt, false), nil
+}
+
+// hand gives the mail to the mailer, counted and as a span.
+func (m mails) hand(ctx context.Context, mail addon.Mail) (addon.Receipt, error) {
+	end := m.cfg.Meter.Mail(m.grant.AddonID)
+	ctx, span := telemetry.Start(ctx, "send mail", trace.SpanKindClient)
+	receipt, err := m.cfg.Mailer.Send(ctx, mail)
+	telemetry.End(span, err)
+	switch {
+	case err == nil:
+		end("sent")
+	case apperr.Is(err, apperr.Invalid):
+		end("failed")
+	default:
+		end("deferred")
+	}
+	return receipt, err
 }
 
 func result(messageID string, r addon.Receipt, repeated bool) sdk.MailResult {

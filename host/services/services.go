@@ -40,8 +40,21 @@ type Mailer interface {
 	MessageID(biller, addonID, key string) string
 }
 
+// Meter counts the mails of add-ons.
+type Meter interface {
+	// Mail hears of a mail that is handed to the mailer; the result, whether it was
+	// "sent", "failed" for good or "deferred".
+	Mail(addonID string) (end func(outcome string))
+}
+
+// noMeter hears nothing.
+type noMeter struct{}
+
+// Mail implements Meter.
+func (noMeter) Mail(string) func(string) { return func(string) {} }
+
 // Config is what the services are made of; all fields are required, but Now,
-// Caps and Rate.
+// Caps, Rate and Meter.
 type Config struct {
 	Platform Platform
 	Store    Store
@@ -58,7 +71,9 @@ type Config struct {
 	Caps addon.MailCaps
 	// Rate bounds the calls of one installation; zero fields have defaults.
 	Rate Rate
-	Log  *slog.Logger
+	// Meter hears of each mail; nil hears nothing.
+	Meter Meter
+	Log   *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -75,6 +90,9 @@ type Services struct {
 func New(cfg Config) *Services {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = noMeter{}
 	}
 	if cfg.Caps == (addon.MailCaps{}) {
 		cfg.Caps = addon.MailCaps{Hour: 1000, Day: 5000}
@@ -107,6 +125,15 @@ func (a *AddonServices) For(_ context.Context, token string) (sdk.Host, error) {
 		Billers:   billers{b},
 		Audit:     audit{b},
 	}, nil
+}
+
+// CallOf implements wire.CallFinder: the biller and the request of a token.
+func (a *AddonServices) CallOf(token string) sdk.Call {
+	g, ok := a.services.tokens.find(token)
+	if !ok || g.AddonID != a.id {
+		return sdk.Call{}
+	}
+	return sdk.Call{BillerID: g.BillerID, RequestID: g.RequestID}
 }
 
 // bound is the services with the rights of one token.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"time"
 
 	plugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -89,6 +90,9 @@ type StartRequest struct {
 	Key      []byte
 	Dev      bool
 	LogLevel slog.Level
+	// Called hears of each host call: the name of the gRPC method without the
+	// package, that of the code, and the time it took. Nil hears nothing.
+	Called func(method, code string, took time.Duration)
 	// Tracing is that of the process, whose DialOptions it was dialled with; nil
 	// where it is not traced.
 	Tracing *Tracing
@@ -102,7 +106,7 @@ func (c *Client) Start(ctx context.Context, r StartRequest) (capabilities []stri
 	}
 	id := c.broker.NextId()
 	go c.broker.AcceptAndServe(id, func(opts []grpc.ServerOption) *grpc.Server {
-		return newServicesServer(r.Services, r.Tracing, log, opts)
+		return newServicesServer(r, log, opts)
 	})
 	ctx, cancel := limit(ctx)
 	defer cancel()

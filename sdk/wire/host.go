@@ -36,12 +36,12 @@ type servicesServer struct {
 type hostKey struct{}
 
 // newServicesServer returns the server of the one brokered connection.
-func newServicesServer(services Services, tracing *Tracing, log *slog.Logger, opts []grpc.ServerOption) *grpc.Server {
-	s := &servicesServer{services: services}
+func newServicesServer(r StartRequest, log *slog.Logger, opts []grpc.ServerOption) *grpc.Server {
+	s := &servicesServer{services: r.Services}
 	opts = append(opts, serverOptions()...)
 	opts = append(opts,
-		grpc.ChainUnaryInterceptor(traceUnaryServer(tracing.join), unaryServer(log, s.authenticate)),
-		grpc.ChainStreamInterceptor(traceStreamServer(tracing.join), streamServer(log, s.authenticate)),
+		grpc.ChainUnaryInterceptor(observeServer(r.Called), traceUnaryServer(r.Tracing.join), unaryServer(log, s.authenticate)),
+		grpc.ChainStreamInterceptor(traceStreamServer(r.Tracing.join), streamServer(log, s.authenticate)),
 	)
 	server := grpc.NewServer(opts...)
 	pb.RegisterCustomersServer(server, customersServer{})
@@ -49,7 +49,7 @@ func newServicesServer(services Services, tracing *Tracing, log *slog.Logger, op
 	pb.RegisterMailServer(server, mailServer{})
 	pb.RegisterBillersServer(server, billersServer{})
 	pb.RegisterAuditServer(server, auditServer{})
-	pb.RegisterTelemetryServer(server, telemetryServer{tracing: tracing})
+	pb.RegisterTelemetryServer(server, telemetryServer{tracing: r.Tracing})
 	return server
 }
 

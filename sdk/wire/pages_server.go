@@ -48,6 +48,7 @@ func (p pagesServer) Serve(stream pageStream) error {
 	handler.ServeHTTP(w, r)
 	err = w.finish()
 	describePage(trace.SpanFromContext(ctx), r, w)
+	p.addon.log.DebugContext(ctx, "page answered", "method", r.Method, "status", w.status)
 	w.buf, w.err = nil, http.ErrHandlerTimeout
 	if !w.lent {
 		p.addon.buffers.Put(buffer)

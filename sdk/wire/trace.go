@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
@@ -51,6 +52,19 @@ func traceStreamServer(begin join) grpc.StreamServerInterceptor {
 		err := next(srv, tracedStream{stream, ctx})
 		endCall(span, err, true)
 		return err
+	}
+}
+
+// observeServer tells of each call of our services.
+func observeServer(called func(method, code string, took time.Duration)) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		if called == nil || !ours(info.FullMethod) {
+			return next(ctx, req)
+		}
+		began := time.Now()
+		res, err := next(ctx, req)
+		called(strings.TrimPrefix(info.FullMethod, "/addon.v1."), status.Code(err).String(), time.Since(began))
+		return res, err
 	}
 }
 
