@@ -8,12 +8,29 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lib/pq/pqerror"
 	"github.com/pressly/goose/v3/lock"
 )
 
+// Alone calls do while no other process is in Alone or Migrate on this schema; it
+// waits up to ten minutes for them. A process that is stopped for more than 15
+// seconds may be passed, so do must bear that: let a unique key decide.
+func Alone(ctx context.Context, db *DB, do func(ctx context.Context) error) error {
+	direct, done, err := db.forMigrations(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	unlock, err := direct.lockSchema(ctx)
+	if err != nil {
+		return fmt.Errorf("lock schema: %w", err)
+	}
+	return errors.Join(do(ctx), unlock())
+}
+
 // lockSchema takes the one lock of this schema and returns what gives it back. It
 // waits up to ten minutes. PostgreSQL keeps it in a table of the schema, which
-// works through PgBouncer too and expires 30 s after a killed holder; SQLite
+// works through PgBouncer too and expires 15 s after a killed holder; SQLite
 // uses a lock on a file beside the database, which ends with its holder.
 func (db *DB) lockSchema(ctx context.Context) (unlock func() error, err error) {
 	if db.cfg.Driver == SQLite {
@@ -24,6 +41,9 @@ func (db *DB) lockSchema(ctx context.Context) (unlock func() error, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	locker, err := lock.NewPostgresTableLocker(
 		lock.WithTableName("schema_lock"),
+		lock.WithTableLeaseDuration(15*time.Second),
+		lock.WithTableHeartbeatInterval(3*time.Second),
+		lock.WithTableRetryPolicy(func(err error) bool { return !isPostgres(err, pqerror.InsufficientPrivilege) }),
 		lock.WithTableLockTimeout(100*time.Millisecond, 6000))
 	if err != nil {
 		cancel()
