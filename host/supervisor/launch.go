@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -24,6 +25,7 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 	if err != nil {
 		return nil, nil, err
 	}
+	tracing := cfg.Tracing(pkg.Manifest.ID, want.Version)
 	p, err := launch{
 		pkg:      pkg,
 		sockets:  w.socketDir,
@@ -33,6 +35,7 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 		now:      cfg.Now,
 		limits:   cfg.Limits,
 		env:      env,
+		tracing:  tracing,
 	}.startProcess()
 	if apperr.Is(err, apperr.Unavailable) {
 		return nil, nil, crash{err}
@@ -41,7 +44,7 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 		return nil, nil, err
 	}
 	w.sup.reach("launched")
-	if err := w.begin(ctx, p, pkg.Manifest, env); err != nil {
+	if err := w.begin(ctx, p, pkg.Manifest, env, tracing); err != nil {
 		return nil, nil, w.ending(p, err)
 	}
 	return p, pkg, nil
@@ -75,7 +78,7 @@ func (w *worker) prepare(ctx context.Context, m *manifest.Manifest) (Env, error)
 }
 
 // begin makes sure that the program is what its manifest says, and starts it.
-func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest, env Env) error {
+func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest, env Env, tracing *wire.Tracing) error {
 	cfg := w.sup.cfg
 	ctx, cancel := context.WithTimeout(ctx, cfg.Times.Start)
 	defer cancel()
@@ -94,6 +97,10 @@ func (w *worker) begin(ctx context.Context, p *process, m *manifest.Manifest, en
 		Key:      env.Key,
 		Dev:      cfg.Dev,
 		LogLevel: cfg.LogLevel,
+		Tracing:  tracing,
+		Called: func(method, code string, took time.Duration) {
+			cfg.Meter.Called(m.ID, method, code, took)
+		},
 	})
 	if err != nil {
 		return err

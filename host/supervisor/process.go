@@ -45,6 +45,7 @@ type launch struct {
 	now      func() time.Time
 	limits   Limits
 	env      Env
+	tracing  *wire.Tracing
 }
 
 // startProcess runs the program of a package up to the handshake.
@@ -77,7 +78,7 @@ func (l launch) config(p *process, program *os.File) *plugin.ClientConfig {
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		StartTimeout:     l.start,
-		GRPCDialOptions:  append(wire.DialOptions(), p.calls.DialOption()),
+		GRPCDialOptions:  append(append(wire.DialOptions(), p.calls.DialOption()), l.tracing.DialOptions()...),
 		Logger:           pluginLogger(l.log),
 		SyncStdout:       &printed{output: p.output},
 		SyncStderr:       &printed{output: p.output},

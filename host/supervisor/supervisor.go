@@ -71,6 +71,10 @@ type Config struct {
 	SelfTest func(ctx context.Context, c *wire.Client, pkg *pack.Package) error
 	// Switched hears that another version serves now; nil hears nothing.
 	Switched func()
+	// Meter hears what operators want counted; nil hears nothing.
+	Meter Meter
+	// Tracing returns the tracing of a new process; nil traces none.
+	Tracing func(addonID, version string) *wire.Tracing
 	// Probation is how long after the switch a failure leads back to the version
 	// before; 0 means 2 minutes.
 	Probation time.Duration
@@ -104,6 +108,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Switched == nil {
 		c.Switched = func() {}
+	}
+	if c.Meter == nil {
+		c.Meter = noMeter{}
+	}
+	if c.Tracing == nil {
+		c.Tracing = func(string, string) *wire.Tracing { return nil }
 	}
 	if c.Probation == 0 {
 		c.Probation = 2 * time.Minute

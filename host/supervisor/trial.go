@@ -86,6 +86,7 @@ func (w *worker) promote(v addon.Version) error {
 		return unpromoted{err}
 	}
 	w.changed(func(a addon.Active) (addon.Active, bool) { return a.Promoted(v, cfg.Now().Add(cfg.Probation)) })
+	cfg.Meter.Version(w.id, "upgraded")
 	w.sup.reach("promoted")
 	return nil
 }
@@ -106,6 +107,11 @@ func (w *worker) refuse(v addon.Version, err error) bool {
 		w.log.Warn("refused version not recorded", "version", v.Version, "error", failed.Error())
 	}
 	if changed {
+		outcome := "rolled_back"
+		if v == w.goal().Next {
+			outcome = "refused"
+		}
+		cfg.Meter.Version(w.id, outcome)
 		w.log.Error("version refused", "version", v.Version, "reason", err.Error())
 		w.changed(func(a addon.Active) (addon.Active, bool) { return a.Refused(v, reason, cfg.Now()) })
 		w.sup.reach("refused")
