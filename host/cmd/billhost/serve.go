@@ -19,6 +19,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
 
 // grace is how long requests may go on when the program is told to end.
@@ -104,12 +105,15 @@ func (s *server) openBooks(ctx context.Context) (err error) {
 	if !s.config.Dev {
 		return nil
 	}
-	empty, err := s.books.Empty(ctx)
-	if err != nil || !empty {
+	// Of several that start at once, one fills.
+	return sqldb.Alone(ctx, s.books.db, func(ctx context.Context) error {
+		empty, err := s.books.Empty(ctx)
+		if err != nil || !empty {
+			return err
+		}
+		_, err = demo.Fill(ctx, s.books.Store, now().UTC().Truncate(24*time.Hour))
 		return err
-	}
-	_, err = demo.Fill(ctx, s.books.Store, now().UTC().Truncate(24*time.Hour))
-	return err
+	})
 }
 
 func (s *server) openWeb(context.Context) (err error) {
