@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/billing-addons/customer-portal/host/mail"
 	"github.com/billing-addons/customer-portal/host/marketplace"
+	"github.com/billing-addons/customer-portal/host/observe"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
@@ -50,8 +53,14 @@ type Config struct {
 	Packages    string
 	// SMTP says how mail leaves; its Key is derived here.
 	SMTP mail.Config
-	// TrustedProxies are the peers whose X-Forwarded-For and X-Request-Id count.
+	// TrustedProxies are the peers whose X-Forwarded-For, X-Request-Id and
+	// Traceparent count.
 	TrustedProxies []netip.Prefix
+	// Metrics is where the host registers its metrics; nil registers none. The
+	// platform serves them.
+	Metrics prometheus.Registerer
+	// Tracing says where spans go, those of add-ons too; nil traces nothing.
+	Tracing *observe.Tracing
 	// Dev allows one origin, plain HTTP, and migrates at start.
 	Dev bool
 	// Version is the platform's, for logs.
@@ -70,6 +79,8 @@ func (c Config) validate() (Config, error) {
 		return c, errors.New("host: Key must be 32 bytes")
 	case c.Log == nil:
 		return c, errors.New("host: Log is missing")
+	case c.Tracing != nil && (c.Tracing.Provider == nil || c.Tracing.Addons == nil):
+		return c, errors.New("host: Tracing needs Provider and Addons")
 	}
 	staff, err := origin(c.BaseURL)
 	if err != nil {
@@ -94,6 +105,7 @@ func (c Config) validate() (Config, error) {
 	if c.SignInPath == "" {
 		c.SignInPath = "/sign-in"
 	}
+	c.Log = slog.New(observe.LogHandler(c.Log.Handler()))
 	if c.Marketplace == nil {
 		c.Marketplace = marketplace.NewFolder(c.Packages, c.Log)
 	}

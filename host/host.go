@@ -27,13 +27,13 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/admin"
 	"github.com/billing-addons/customer-portal/host/mail"
+	"github.com/billing-addons/customer-portal/host/observe"
 	"github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/host/services"
 	"github.com/billing-addons/customer-portal/host/store"
 	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
-	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
 // Host runs add-ons for a platform. It is safe for concurrent use.
@@ -49,6 +49,8 @@ type Host struct {
 	fleet    *supervisor.Supervisor
 	pages    *pages.Handler
 	admin    *admin.Handler
+	metrics  *observe.Metrics
+	tracer   *observe.Tracer // nil where nothing is traced
 }
 
 // New opens the host's database, migrates it in Dev and refuses a stale schema
@@ -66,7 +68,7 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	for _, step := range []func(context.Context) error{h.openStore, h.openServices, h.openFleet, h.openPages} {
+	for _, step := range []func(context.Context) error{h.openStore, h.openMetrics, h.openServices, h.openFleet, h.openStates, h.openPages} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -128,6 +130,7 @@ func (h *Host) openServices(context.Context) (err error) {
 	h.services = services.New(services.Config{
 		Platform: h.platform, Store: h.store, Mailer: h.mailer, PortalURL: h.portalURL,
 		PlatformName: smtp.PlatformName, Key: recipients, Log: h.config.Log, Now: h.config.Now,
+		Meter: h.metrics,
 	})
 	return nil
 }
@@ -137,7 +140,7 @@ func (h *Host) openPages(context.Context) (err error) {
 	h.pages, err = pages.New(pages.Config{
 		Addons: h.shelf, Installations: h.store, Tokens: tokens{h.services}, Client: client{h.fleet}, Platform: h.platform,
 		Log: c.Log, BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
-		TrustedProxies: c.TrustedProxies, CompressedDir: filepath.Join(c.DataDir, "compressed"),
+		TrustedProxies: c.TrustedProxies, Meter: h.metrics, CompressedDir: filepath.Join(c.DataDir, "compressed"),
 	})
 	if err != nil {
 		return err
@@ -159,10 +162,7 @@ func (h *Host) Handler() http.Handler {
 	staff, static, public := h.pages.Staff(), h.pages.Static(), h.pages.Public()
 	market, addons := h.config.StaffPath+"/marketplace", h.config.StaffPath+"/addons/"
 	https := strings.HasPrefix(h.config.BaseURL, "https://")
-	return pages.Strict(https, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if web.RequestID(r.Context()) == "" {
-			r = r.WithContext(web.WithRequestID(r.Context(), h.pages.RequestID(r)))
-		}
+	return pages.Strict(https, h.Observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, addons):
 			staff.ServeHTTP(w, r)
@@ -173,7 +173,7 @@ func (h *Host) Handler() http.Handler {
 		default:
 			public.ServeHTTP(w, r)
 		}
-	}))
+	})))
 }
 
 // Run starts the add-ons that are switched on, keeps them running and follows
@@ -205,6 +205,9 @@ func (h *Host) Run(ctx context.Context) error {
 // Close releases what New opened. Call it after Run has returned.
 func (h *Host) Close() error {
 	var errs []error
+	if h.metrics != nil {
+		errs = append(errs, h.metrics.Close())
+	}
 	if h.mailer != nil {
 		errs = append(errs, h.mailer.Close())
 	}

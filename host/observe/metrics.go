@@ -86,16 +86,23 @@ func NewMetrics(r prometheus.Registerer, more ...prometheus.Collector) (*Metrics
 		}, []string{"addon", "outcome"}),
 		registerer: r,
 	}
-	if r == nil {
-		return m, nil
+	all := []prometheus.Collector{m.pages, m.inFlight, m.refused, m.calls, m.mails, m.sending, m.versions, m.spans}
+	return m, m.Register(append(all, more...)...)
+}
+
+// Register registers more collectors, which Close takes out again. After an error
+// all are out.
+func (m *Metrics) Register(more ...prometheus.Collector) error {
+	if m.registerer == nil {
+		return nil
 	}
-	for _, c := range append([]prometheus.Collector{m.pages, m.inFlight, m.refused, m.calls, m.mails, m.sending, m.versions, m.spans}, more...) {
-		if err := r.Register(c); err != nil {
-			return nil, errors.Join(fmt.Errorf("register metrics: %w", err), m.Close())
+	for _, c := range more {
+		if err := m.registerer.Register(c); err != nil {
+			return errors.Join(fmt.Errorf("register metrics: %w", err), m.Close())
 		}
 		m.registered = append(m.registered, c)
 	}
-	return m, nil
+	return nil
 }
 
 // Close takes the metrics out of the registry.

@@ -62,6 +62,9 @@ func (h *Handler) RequestID(r *http.Request) string {
 	return web.NewRequestID()
 }
 
+// Trusts tells whether the request comes from a trusted proxy itself.
+func (h *Handler) Trusts(r *http.Request) bool { return fromTrusted(r, h.TrustedProxies) }
+
 // OnStaffHost answers "not found" unless the request came to the host of the
 // staff pages.
 func (h *Handler) OnStaffHost(next http.Handler) http.Handler {
