@@ -32,6 +32,9 @@ func (c Config) origin() (string, error) {
 // keepOrigin writes the origin down until the platform stops.
 func (s *server) keepOrigin() error {
 	path, line := s.config.originFile(), s.config.BaseURL+"\n"
+	if err := os.MkdirAll(s.config.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make DATA_DIR: %w", err)
+	}
 	if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
 		return fmt.Errorf("keep origin: %w", err)
 	}
