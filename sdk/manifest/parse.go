@@ -19,6 +19,17 @@ import (
 // keys, anchors, aliases and tags are mistakes. The error is an *Error with every
 // mistake found, or with the first one only if the text is not YAML at all.
 func Parse(name string, data []byte) (*Manifest, error) {
+	m, err := Inspect(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Inspect is Parse that returns, beside the error, what could be read of a
+// manifest with mistakes, for tools that go on looking. It is nil only if the
+// text is not YAML.
+func Inspect(name string, data []byte) (*Manifest, error) {
 	root, problem := tree(data)
 	if problem != nil {
 		return nil, &Error{Name: name, Problems: []Problem{*problem}}
@@ -40,7 +51,7 @@ func Parse(name string, data []byte) (*Manifest, error) {
 		slices.SortStableFunc(problems, func(a, b Problem) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 		})
-		return nil, &Error{Name: name, Problems: shorten(problems)}
+		return &m, &Error{Name: name, Problems: shorten(problems)}
 	}
 	return &m, nil
 }

@@ -18,6 +18,7 @@ package pack
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -115,6 +116,15 @@ func Digest(file string) (string, error) {
 // Open reads an unpacked package. It does not hash the files; call Verify before
 // each start. Invalid if the folder holds no sound list or manifest.
 func Open(dir string) (*Package, error) {
+	p, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// open is Open that returns what describe does.
+func open(dir string) (*Package, error) {
 	list, err := readSmall(os.DirFS(dir), ListName, maxListSize)
 	if err != nil {
 		return nil, err
@@ -124,51 +134,49 @@ func Open(dir string) (*Package, error) {
 		return nil, err
 	}
 	p, err := describe(list, data)
-	if err != nil {
+	if p == nil {
 		return nil, err
 	}
 	p.Dir = dir
 	if base := filepath.Base(dir); digestPattern.MatchString(base) {
 		p.Digest = base
 	}
-	return p, nil
+	return p, err
 }
 
-// describe makes a Package of a list and a manifest that belong together.
+// describe makes a Package of a list and a manifest that belong together. Beside
+// an error about the manifest or the layout comes what could be read.
 func describe(list, data []byte) (*Package, error) {
 	files, err := parseList(list, Limits{})
 	if err != nil {
 		return nil, err
 	}
-	m, err := manifest.Parse(manifest.FileName, data)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkLayout(m, files); err != nil {
-		return nil, err
-	}
 	sum := sha256.Sum256(list)
-	return &Package{Manifest: m, Files: files, ListDigest: hex.EncodeToString(sum[:])}, nil
+	p := &Package{Files: files, ListDigest: hex.EncodeToString(sum[:])}
+	if p.Manifest, err = manifest.Inspect(manifest.FileName, data); err != nil {
+		return p, err
+	}
+	return p, checkLayout(p.Manifest, files)
 }
 
 // checkLayout refuses a package whose manifest and files contradict each other.
 func checkLayout(m *manifest.Manifest, files []File) error {
-	p := &Package{Manifest: m, Files: files}
+	p, errs := &Package{Manifest: m, Files: files}, []error{}
 	for _, platform := range p.Platforms() {
 		if !m.SupportsPlatform(platform) {
-			return refuse("%s is not for a platform of the manifest (%s); add %s to platforms or leave the program out.",
-				BinaryPath(platform), strings.Join(m.Platforms, ", "), platform)
+			errs = append(errs, refuse("%s is not for a platform of the manifest (%s); add %s to platforms or leave the program out.",
+				BinaryPath(platform), strings.Join(m.Platforms, ", "), platform))
 		}
 	}
 	if len(p.Platforms()) == 0 {
-		return refuse("The package has no program; it needs %s for at least one platform.", BinaryPath(m.Platforms[0]))
+		errs = append(errs, refuse("The package has no program; it needs %s for at least one platform.", BinaryPath(m.Platforms[0])))
 	}
 	if icon := m.IconFile(); icon != "" {
 		if _, ok := p.File(icon); !ok {
-			return refuse("The manifest's icon %s is not in the package.", icon)
+			errs = append(errs, refuse("The manifest's icon %s is not in the package.", icon))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func refuse(format string, args ...any) error { return apperr.Errorf(apperr.Invalid, format, args...) }

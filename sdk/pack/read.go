@@ -22,12 +22,17 @@ import (
 // the folder, if it is a link or device, or if limits are exceeded; the message
 // names the file.
 func Read(r io.Reader, limits Limits) (*Package, error) {
-	return read(r, limits, func(File, io.Reader) error { return nil })
+	p, err := read(r, limits, func(File, io.Reader) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // read walks an archive. Each file's checked content goes through the reader
 // that sink gets; what sink leaves unread is read afterwards. A file is known to
-// be right only after sink returned, and the archive only after read did.
+// be right only after sink returned, and the archive only after read did. Beside
+// an error about the manifest or the layout comes what could be read.
 func read(r io.Reader, limits Limits, sink func(File, io.Reader) error) (*Package, error) {
 	limits = limits.withDefaults()
 	whole := sha256.New()
@@ -41,14 +46,14 @@ func read(r io.Reader, limits Limits, sink func(File, io.Reader) error) (*Packag
 	a.stream = &capped{r: gz, left: limits.Total + int64(limits.Files+1)*4096 + maxListSize}
 	a.tar = tar.NewReader(a.stream)
 	p, err := a.read()
-	if err != nil {
+	if p == nil {
 		return nil, err
 	}
 	if err := atEnd(a.stream, buffered); err != nil {
 		return nil, err
 	}
 	p.Digest = hex.EncodeToString(whole.Sum(nil))
-	return p, nil
+	return p, err
 }
 
 // atEnd refuses anything that follows the archive, and reads the checksum.

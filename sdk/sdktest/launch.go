@@ -17,6 +17,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	plugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -71,19 +73,24 @@ func Launch(ctx context.Context, path string, output io.Writer, opts ...Option) 
 		o.log = slog.New(slog.NewTextHandler(output, nil))
 	}
 	var p *program
-	client := plugin.NewClient(clientConfig(output, func(env []string, dir string) *program {
-		p = newProgram(path, env, output)
+	client := plugin.NewClient(clientConfig(o, output, func(env []string, dir string) *program {
+		p = newProgram(ctx, path, env, output)
 		p.dir = dir
 		return p
 	}))
 	protocol, err := client.Client()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", path, err), kill(client, p))
+		err = fmt.Errorf("start %s: %w", path, err)
+		return nil, &launchError{errors.Join(err, kill(client, p)), p}
 	}
-	i, err := start(protocol, o)
+	if o.launched != nil {
+		o.launched(p.cmd.Process.Pid)
+	}
+	i, err := start(ctx, protocol, o)
 	if err != nil {
 		return nil, errors.Join(err, kill(client, p))
 	}
+	p.launched()
 	i.program = p
 	i.stop = sync.OnceValue(func() error { return errors.Join(i.leave(), kill(client, p), p.verdict()) })
 	if err := ctx.Err(); err != nil {
@@ -92,12 +99,27 @@ func Launch(ctx context.Context, path string, output io.Writer, opts ...Option) 
 	return i, nil
 }
 
-func clientConfig(output io.Writer, run func(env []string, dir string) *program) *plugin.ClientConfig {
+// launchError is the failure of a program that never became an add-on.
+type launchError struct {
+	error
+	program *program // nil or ended
+}
+
+// Unwrap returns what go-plugin and the system say.
+func (e *launchError) Unwrap() error { return e.error }
+
+func clientConfig(o *options, output io.Writer, run func(env []string, dir string) *program) *plugin.ClientConfig {
+	dial, limit := wire.DialOptions(), o.handshake
+	if o.patient {
+		dial = append(dial, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: endless, Timeout: endless}))
+		limit = endless
+	}
 	return &plugin.ClientConfig{
+		StartTimeout:     limit,
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.VersionedPlugins(nil),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		GRPCDialOptions:  wire.DialOptions(),
+		GRPCDialOptions:  dial,
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
 		SyncStdout:       output,
@@ -130,6 +152,23 @@ func kill(client *plugin.Client, p *program) error {
 	}
 	<-p.done
 	return errors.Join(p.hangUp(), os.RemoveAll(p.dir))
+}
+
+// PID is the id of the add-on's process, 0 for an add-on in process.
+func (i *Instance) PID() int {
+	if i.program == nil {
+		return 0
+	}
+	return i.program.cmd.Process.Pid
+}
+
+// Ended is closed when the add-on's process has ended, for whatever reason; nil
+// for an add-on in process.
+func (i *Instance) Ended() <-chan struct{} {
+	if i.program == nil {
+		return nil
+	}
+	return i.program.done
 }
 
 // EnableAll enables the add-on for billers of the host and returns the reasons

@@ -36,6 +36,9 @@ type program struct {
 	lifeline *os.File     // our end; its close tells the add-on that its host is gone
 	hangUp   func() error // closes lifeline, once
 
+	guard    func()      // kills the process when its launch is given up
+	launched func() bool // ends guard
+
 	silence  *io.PipeReader
 	silenceW *io.PipeWriter
 
@@ -50,8 +53,10 @@ var _ runner.Runner = (*program)(nil)
 
 // newProgram prepares a process with nothing of this one's environment but TZ,
 // LANG and TMPDIR. What it prints to stderr goes to output.
-func newProgram(path string, env []string, output io.Writer) *program {
+// It is killed if ctx ends before launched is called.
+func newProgram(ctx context.Context, path string, env []string, output io.Writer) *program {
 	p := &program{done: make(chan struct{}), stdout: newHandshake()}
+	p.guard = func() { p.launched = context.AfterFunc(ctx, func() { p.signal(syscall.SIGKILL) }) }
 	p.silence, p.silenceW = io.Pipe()
 	for _, name := range []string{"TZ", "LANG", "TMPDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -77,6 +82,7 @@ func (p *program) Start(context.Context) error {
 		return errors.Join(err, ours.Close())
 	}
 	p.lifeline, p.hangUp = ours, sync.OnceValue(ours.Close)
+	p.guard()
 	go p.reap()
 	return nil
 }

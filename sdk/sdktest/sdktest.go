@@ -23,7 +23,12 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
-const stopTime = 10 * time.Second
+const (
+	stopTime  = 10 * time.Second
+	startTime = time.Minute
+	// endless is the patience with a program that somebody debugs.
+	endless = 365 * 24 * time.Hour
+)
 
 // Instance is a running add-on.
 type Instance struct {
@@ -37,6 +42,7 @@ type Instance struct {
 	tb      testing.TB
 	request wire.StartRequest
 	program *program // nil in process
+	patient bool
 	stop    func() error
 }
 
@@ -53,6 +59,9 @@ type options struct {
 	output    io.Writer
 	server    []grpc.ServerOption
 	unstarted bool
+	handshake time.Duration // for the program's first line
+	patient   bool
+	launched  func(pid int)
 }
 
 // WithHost starts the add-on against a host that the test has prepared.
@@ -73,6 +82,14 @@ func WithKey(key []byte) Option { return func(o *options) { o.key = key } }
 
 // WithLog sends the log of add-on and fake host elsewhere than to the test.
 func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } }
+
+// Patient waits for the program without limits, so that a debugger may hold it
+// at any point: for its start, for its answers and for its end.
+func Patient() Option { return func(o *options) { o.patient = true } }
+
+// BeforeStart calls f with the id of a program's process before its Start, which
+// comes when f returns.
+func BeforeStart(f func(pid int)) Option { return func(o *options) { o.launched = f } }
 
 // withOutput sends what a process prints somewhere.
 func withOutput(w io.Writer) Option { return func(o *options) { o.output = w } }
@@ -120,7 +137,7 @@ func serve(addon sdk.Addon, o *options, ended func(error)) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := start(protocol, o)
+	i, err := start(context.Background(), protocol, o)
 	if err != nil {
 		return nil, errors.Join(err, closeProtocol())
 	}
@@ -130,7 +147,7 @@ func serve(addon sdk.Addon, o *options, ended func(error)) (*Instance, error) {
 
 func newOptions(opts []Option) *options {
 	key := sha256.Sum256([]byte("sdktest"))
-	o := &options{key: key[:], level: slog.LevelDebug, output: io.Discard}
+	o := &options{key: key[:], level: slog.LevelDebug, output: io.Discard, handshake: startTime}
 	for _, set := range opts {
 		set(o)
 	}
@@ -141,7 +158,7 @@ func newOptions(opts []Option) *options {
 }
 
 // start dispenses the client and starts the add-on behind it.
-func start(protocol plugin.ClientProtocol, o *options) (*Instance, error) {
+func start(ctx context.Context, protocol plugin.ClientProtocol, o *options) (*Instance, error) {
 	raw, err := protocol.Dispense(wire.AddonPlugin)
 	if err != nil {
 		return nil, fmt.Errorf("dispense: %w", err)
@@ -157,16 +174,20 @@ func start(protocol plugin.ClientProtocol, o *options) (*Instance, error) {
 		Key:      o.key,
 		Dev:      true,
 		LogLevel: o.level,
-	}}
+	}, patient: o.patient}
 	if o.unstarted {
 		return i, nil
 	}
-	return i, i.begin(context.Background())
+	return i, i.begin(ctx)
 }
 
 // begin starts the add-on, once.
 func (i *Instance) begin(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	limit := startTime
+	if i.patient {
+		limit = endless
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	i.Capabilities, err = i.Client.Start(ctx, i.request)
 	return err

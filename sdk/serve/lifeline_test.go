@@ -95,6 +95,13 @@ func TestNothingOutlivesAKilledHost(t *testing.T) {
 	if len(sockets(t, temp)) < 2 {
 		t.Errorf("sockets %v; want those of host and add-on", sockets(t, temp))
 	}
+	t.Cleanup(func() { // what a failing test leaves
+		for _, pid := range children(&stderr) {
+			if n, err := strconv.Atoi(pid); err == nil && alive(pid) {
+				_ = syscall.Kill(n, syscall.SIGKILL)
+			}
+		}
+	})
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

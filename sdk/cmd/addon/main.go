@@ -17,7 +17,7 @@ import (
 // commands is the table of commands; each has a Run method in a file of its own.
 type commands struct {
 	Init     initCmd     `cmd:"" help:"Start a new add-on in a folder."`
-	Validate validateCmd `cmd:"" help:"Check a manifest, a folder or a package, and say what it asks for."`
+	Validate validateCmd `cmd:"" help:"Check the manifest and programs of a folder or a package, and say what it asks for."`
 	Pack     packCmd     `cmd:"" help:"Make the package of one version."`
 	Run      runCmd      `cmd:"" help:"Run an add-on against a made-up platform and see its pages in a browser."`
 }
@@ -35,9 +35,42 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "addon: "+err.Error())
-		os.Exit(1)
+		if text := err.Error(); text != "" {
+			fmt.Fprintln(os.Stderr, "addon: "+text)
+		}
+		os.Exit(exitCode(err))
 	}
+}
+
+const (
+	exitMistakes  = 1 // and whatever else fails
+	exitUnchecked = 2 // the command was given wrongly, or could not look
+)
+
+// failure is an error with an exit code of its own; without an error inside,
+// everything has been said.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string {
+	if f.err == nil {
+		return ""
+	}
+	return f.err.Error()
+}
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.err }
+
+func unchecked(err error) error { return &failure{exitUnchecked, err} }
+
+func exitCode(err error) int {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.code
+	}
+	return exitMistakes
 }
 
 // run executes one command line. The error's text is for the person at the terminal.
@@ -60,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	if _, wrong := errors.AsType[*kong.ParseError](err); wrong {
-		return fmt.Errorf("%w; addon --help lists what there is", err)
+		return unchecked(fmt.Errorf("%w; addon --help lists what there is", err))
 	}
 	if err != nil {
 		return err
