@@ -49,6 +49,7 @@ type Host struct {
 	fleet    *supervisor.Supervisor
 	pages    *pages.Handler
 	admin    *admin.Handler
+	vault    vault
 	metrics  *observe.Metrics
 	tracer   *observe.Tracer // nil where nothing is traced
 }
@@ -68,7 +69,7 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	for _, step := range []func(context.Context) error{h.openStore, h.openMetrics, h.openServices, h.openFleet, h.openStates, h.openPages} {
+	for _, step := range []func(context.Context) error{h.openStore, h.openMetrics, h.openVault, h.openServices, h.openFleet, h.openStates, h.openPages} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func (h *Host) openPages(context.Context) (err error) {
 		return err
 	}
 	h.admin, err = admin.New(admin.Config{
-		Catalog: catalog{h}, Installations: h.store, Installer: h, Runner: runner{h}, Platform: h.platform,
+		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform,
 		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
 	})
 	return err

@@ -18,6 +18,9 @@ const (
 // AbilityInstall lets a staff user install and remove add-ons.
 const AbilityInstall = "addons:install"
 
+// AbilityConfigure lets a staff user change the settings of installed add-ons.
+const AbilityConfigure = "staff:configure"
+
 // Installation is one add-on enabled for one biller, with what its staff
 // agreed to. The version that runs is the platform's, not the installation's.
 type Installation struct {
@@ -53,6 +56,8 @@ type Staff struct {
 	// Abilities are what the person's role may do: those that manifests name
 	// ("staff:invite") and AbilityInstall.
 	Abilities []string
+	// Locale is the language tag of the person's choice; empty means the biller's.
+	Locale string
 }
 
 // Can tells whether the staff user holds the ability.

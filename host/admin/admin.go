@@ -47,6 +47,16 @@ type Installer interface {
 	Remove(ctx context.Context, staff addon.Staff, addonID string) error
 }
 
+// Settings reads and saves what a staff user's biller has set. Both check that
+// the person may and that the add-on is installed.
+type Settings interface {
+	Settings(ctx context.Context, staff addon.Staff, addonID string) (addon.SettingsState, error)
+	// SaveSettings keeps all of the change or nothing: Invalid with the keys to
+	// blame, Conflict if somebody else has saved, Unavailable if the add-on cannot
+	// check it just now.
+	SaveSettings(ctx context.Context, staff addon.Staff, addonID string, c addon.SettingsChange) error
+}
+
 // Runner knows how running add-ons are.
 type Runner interface {
 	// Health returns nil if the add-on runs and answers.
@@ -68,6 +78,7 @@ type Config struct {
 	Catalog       Catalog
 	Installations Installations
 	Installer     Installer
+	Settings      Settings
 	Runner        Runner
 	Platform      Platform
 	Log           *slog.Logger
@@ -89,8 +100,8 @@ type Handler struct {
 
 // New parses and checks the templates.
 func New(c Config) (*Handler, error) {
-	if c.Catalog == nil || c.Installations == nil || c.Installer == nil || c.Runner == nil || c.Platform == nil || c.Log == nil {
-		return nil, errors.New("admin: Catalog, Installations, Installer, Runner, Platform and Log are required")
+	if c.Catalog == nil || c.Installations == nil || c.Installer == nil || c.Settings == nil || c.Runner == nil || c.Platform == nil || c.Log == nil {
+		return nil, errors.New("admin: Catalog, Installations, Installer, Settings, Runner, Platform and Log are required")
 	}
 	if c.StartWait == 0 {
 		c.StartWait = 20 * time.Second
@@ -124,6 +135,8 @@ func (h *Handler) routes() []route {
 		{"GET", "/{id}", h.detail, false},
 		{"POST", "/{id}/install", h.install, true},
 		{"GET", "/{id}/starting", h.starting, false},
+		{"GET", "/{id}/settings", h.settings, false},
+		{"POST", "/{id}/settings", h.saveSettings, false},
 		{"GET", "/{id}/remove", h.removeAsk, true},
 		{"POST", "/{id}/remove", h.remove, true},
 	}

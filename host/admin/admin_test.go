@@ -31,6 +31,9 @@ type fake struct {
 	installs  []string
 	removes   []string
 	err       error
+	manifest  *manifest.Manifest // offered besides
+	settings  func(addon.Staff, string) (addon.SettingsState, error)
+	save      func(addon.Staff, string, addon.SettingsChange) error
 }
 
 func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
@@ -42,7 +45,11 @@ func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
 		Slots:       []manifest.Slot{{Name: "customer.tab", Title: "Portal tab", Path: "/customer"}},
 	}
 	late := &manifest.Manifest{ID: "late-fees", Name: "Late Fees", Version: "2.0.4", Summary: "Adds a fee.", Publisher: "Fieldnote", Icon: "icon.svg"}
-	return []admin.Offer{{Manifest: m, Size: 18_400_000}, {Manifest: late}}, f.err
+	offers := []admin.Offer{{Manifest: m, Size: 18_400_000}, {Manifest: late}}
+	if f.manifest != nil {
+		offers = append(offers, admin.Offer{Manifest: f.manifest})
+	}
+	return offers, f.err
 }
 
 func (f *fake) Installation(_ context.Context, biller, id string) (addon.Installation, error) {
@@ -61,6 +68,17 @@ func (f *fake) Install(_ context.Context, s addon.Staff, id string, permissions 
 func (f *fake) Remove(_ context.Context, s addon.Staff, id string) error {
 	f.removes = append(f.removes, s.BillerID+" "+id)
 	return f.err
+}
+
+func (f *fake) Settings(_ context.Context, s addon.Staff, id string) (addon.SettingsState, error) {
+	if f.settings == nil {
+		return addon.SettingsState{}, apperr.Errorf(apperr.NotFound, "no settings")
+	}
+	return f.settings(s, id)
+}
+
+func (f *fake) SaveSettings(_ context.Context, s addon.Staff, id string, c addon.SettingsChange) error {
+	return f.save(s, id, c)
 }
 
 func (f *fake) Health(context.Context, string) error {
@@ -101,7 +119,7 @@ func MustHandler(tb testing.TB, f *fake) http.Handler {
 		f.staff = addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{addon.AbilityInstall, "staff:invite"}}
 	}
 	h, err := admin.New(admin.Config{
-		Catalog: f, Installations: f, Installer: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
+		Catalog: f, Installations: f, Installer: f, Settings: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
 		StaffPath: "/admin", SignInPath: "/sign-in", StartWait: 300 * time.Millisecond,
 	})
 	if err != nil {

@@ -17,6 +17,9 @@ type card struct {
 	// Href is the add-on's page in the marketplace, Open its own first page;
 	// empty if it has none, or none that this person may open.
 	Href, Open string
+	// Settings is where they are changed; empty if there are none, or none that
+	// this person may change.
+	Settings string
 	// Installed is false also while staff have not agreed to all it asks for.
 	Installed bool
 	Size      string
@@ -30,6 +33,9 @@ func (h *Handler) card(o Offer, inst addon.Installation, staff addon.Staff) card
 	}
 	if web.HasIcon(m.Icon) {
 		c.Icon = m.Icon
+	}
+	if inst.State == addon.Enabled && mayConfigure(m, staff) {
+		c.Settings = h.settingsPath(m.ID)
 	}
 	if path, ok := firstPage(m); ok && mayOpen(m, path, staff) {
 		c.Open = h.StaffPath + "/addons/" + m.ID + path

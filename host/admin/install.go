@@ -8,6 +8,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -39,7 +40,21 @@ func (h *Handler) install(w http.ResponseWriter, r *http.Request, staff addon.St
 		redirect(w, to.Href+"/starting")
 		return nil
 	}
-	redirect(w, after(to))
+	return h.begin(w, r, staff, m, to)
+}
+
+// begin sends people to where the installed add-on begins: its settings, if one
+// that is required is unset.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, staff addon.Staff, m *manifest.Manifest, c card) error {
+	missing, err := h.settingsMissing(r.Context(), staff, m)
+	switch {
+	case err != nil:
+		return err
+	case missing:
+		redirect(w, h.settingsPath(m.ID))
+	default:
+		redirect(w, after(c))
+	}
 	return nil
 }
 
@@ -67,8 +82,7 @@ func (h *Handler) starting(w http.ResponseWriter, r *http.Request, staff addon.S
 		redirect(w, c.Href)
 		return nil
 	case h.Runner.Health(r.Context(), c.ID) == nil:
-		redirect(w, after(c))
-		return nil
+		return h.begin(w, r, staff, offer.Manifest, c)
 	}
 	return draw(h, w, r, h.pages.starting, c.Name+" is starting", actionPage{card: c, Home: h.home()})
 }

@@ -70,6 +70,7 @@ type pages struct {
 	detail   *web.Page[detailPage]
 	starting *web.Page[actionPage]
 	remove   *web.Page[actionPage]
+	settings *web.Page[settingsPage]
 	problem  *web.Page[problemPage]
 }
 
@@ -79,7 +80,7 @@ func newPages() (*pages, error) {
 		return nil, err
 	}
 	c := card{Icon: "addon", Open: "/x"}
-	on := card{Icon: "addon", Open: "/x", Installed: true, Size: "1 MB"}
+	on := card{Icon: "addon", Open: "/x", Settings: "/x", Installed: true, Size: "1 MB"}
 	var p pages
 	if p.list, err = web.NewPage(r, "templates/list.html", listPage{}, listPage{Search: "x"}, listPage{Feature: &c, Rest: []card{c, on}}, listPage{Feature: &on, Removed: "x"}); err != nil {
 		return nil, err
@@ -92,6 +93,9 @@ func newPages() (*pages, error) {
 		return nil, err
 	}
 	if p.remove, err = web.NewPage(r, "templates/remove.html", actionPage{card: on}); err != nil {
+		return nil, err
+	}
+	if p.settings, err = web.NewPage(r, "templates/settings.html", settingsSamples(on)...); err != nil {
 		return nil, err
 	}
 	p.problem, err = web.NewPage(r, "templates/problem.html", problemPage{}, problemPage{Problem: web.Problem{RequestID: "x"}})

@@ -85,9 +85,9 @@ func (s *Store) SaveSettings(ctx context.Context, v addon.Settings) error {
 	if err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
-	tx, err := s.db.W.BeginTxx(ctx, nil)
+	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
 	defer tx.Rollback()
 
@@ -129,6 +129,9 @@ func (s *Store) SaveSettings(ctx context.Context, v addon.Settings) error {
 		return stale
 	}
 	if err := none(res, err, "save settings", stale); err != nil {
+		return err
+	}
+	if err := s.notify(ctx, tx, v.AddonID); err != nil {
 		return err
 	}
 	return tx.Commit()

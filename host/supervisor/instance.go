@@ -34,7 +34,7 @@ func (w *worker) bring(ctx context.Context, v addon.Version, asked uint64) (*ins
 		return nil, err
 	}
 	w.sup.reach("started")
-	in := &instance{w: w, version: v, pkg: pkg, process: p, roster: newRoster(w, p.client), asked: asked}
+	in := &instance{w: w, version: v, pkg: pkg, process: p, roster: newRoster(w, p.client, pkg.Manifest), asked: asked}
 	in.complete, err = in.roster.sync(ctx)
 	if ctx.Err() != nil {
 		in.retire()

@@ -2,17 +2,21 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // roster is which billers a process knows, and by which credential.
 type roster struct {
-	w      *worker
-	client *wire.Client
-	known  map[string]known
+	w        *worker
+	client   *wire.Client
+	manifest *manifest.Manifest
+	known    map[string]known
 }
 
 type known struct {
@@ -20,8 +24,8 @@ type known struct {
 	credential   string
 }
 
-func newRoster(w *worker, client *wire.Client) *roster {
-	return &roster{w: w, client: client, known: map[string]known{}}
+func newRoster(w *worker, client *wire.Client, m *manifest.Manifest) *roster {
+	return &roster{w: w, client: client, manifest: m, known: map[string]known{}}
 }
 
 // sync tells the process what changed since the last time. Billers whose hook
@@ -51,7 +55,12 @@ func (r *roster) sync(ctx context.Context) (complete bool, err error) {
 			r.disable(ctx, k)
 		}
 	}
-	err = r.enable(ctx, changed)
+	settings, err := r.w.sup.cfg.Settings(ctx, r.manifest, changed)
+	if err != nil {
+		r.w.log.Warn("settings not read", "error", err.Error())
+		return false, nil
+	}
+	err = r.enable(ctx, changed, settings)
 	return err == nil, err
 }
 
@@ -59,7 +68,7 @@ func same(a, b addon.Installation) bool {
 	return a.Version == b.Version && a.UpdatedAt.Equal(b.UpdatedAt)
 }
 
-func (r *roster) enable(ctx context.Context, installations []addon.Installation) error {
+func (r *roster) enable(ctx context.Context, installations []addon.Installation, settings map[string]sdk.Settings) error {
 	list := make([]wire.Enablement, 0, len(installations))
 	fresh := map[string]known{}
 	for _, i := range installations {
@@ -68,8 +77,8 @@ func (r *roster) enable(ctx context.Context, installations []addon.Installation)
 			r.w.log.Warn("biller not enabled", "biller", i.BillerID, "error", err.Error())
 			continue
 		}
-		credential := r.w.sup.cfg.Credentials.IssueInstallation(i)
-		list = append(list, wire.Enablement{Call: call, Credential: credential})
+		credential := r.credential(i)
+		list = append(list, wire.Enablement{Call: call, Credential: credential, Settings: settings[i.BillerID]})
 		fresh[i.BillerID] = known{installation: i, credential: credential}
 	}
 	if len(list) == 0 {
@@ -77,7 +86,7 @@ func (r *roster) enable(ctx context.Context, installations []addon.Installation)
 	}
 	failed, err := r.client.Enable(ctx, list)
 	for biller, k := range fresh {
-		if old, ok := r.known[biller]; ok {
+		if old, ok := r.known[biller]; ok && old.credential != k.credential {
 			r.revoke(old)
 		}
 		r.known[biller] = k
@@ -90,10 +99,20 @@ func (r *roster) enable(ctx context.Context, installations []addon.Installation)
 	return err
 }
 
+// credential returns the one that the process works with already, if it still
+// stands for the same rights: jobs under way go on when settings change.
+func (r *roster) credential(i addon.Installation) string {
+	if old := r.known[i.BillerID]; old.credential != "" && slices.Equal(old.installation.Permissions, i.Permissions) {
+		return old.credential
+	}
+	return r.w.sup.cfg.Credentials.IssueInstallation(i)
+}
+
 // disable makes the process forget a biller. The credential ends first: what
 // the add-on still tries for this biller fails.
 func (r *roster) disable(ctx context.Context, k known) {
 	r.revoke(k)
+	r.known[k.installation.BillerID] = known{installation: k.installation}
 	call, err := r.w.sup.cfg.Call(ctx, k.installation)
 	if err == nil {
 		err = r.client.Disable(ctx, call)

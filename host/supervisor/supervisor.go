@@ -65,6 +65,9 @@ type Config struct {
 	Env func(ctx context.Context, m *manifest.Manifest) (Env, error)
 	// Call describes work for a biller outside requests.
 	Call func(ctx context.Context, i addon.Installation) (sdk.Call, error)
+	// Settings returns, by biller, what billers have set of a manifest's settings;
+	// nil: nothing.
+	Settings func(ctx context.Context, m *manifest.Manifest, list []addon.Installation) (map[string]sdk.Settings, error)
 	// Fetch makes sure that a version's package is in Packages; nil: it is there.
 	Fetch func(ctx context.Context, addonID string, v addon.Version) error
 	// SelfTest asks a version on trial for a page; nil asks for none.
@@ -102,6 +105,11 @@ func (c Config) withDefaults() Config {
 	c.Limits = c.Limits.withDefaults()
 	if c.Fetch == nil {
 		c.Fetch = func(context.Context, string, addon.Version) error { return nil }
+	}
+	if c.Settings == nil {
+		c.Settings = func(context.Context, *manifest.Manifest, []addon.Installation) (map[string]sdk.Settings, error) {
+			return nil, nil
+		}
 	}
 	if c.SelfTest == nil {
 		c.SelfTest = func(context.Context, *wire.Client, *pack.Package) error { return nil }

@@ -37,11 +37,16 @@ func NewForm(values map[string]string) *Form {
 // ParseForm reads the body of a POST, never the query. Errors, all Invalid: a
 // body over MaxForm or of another type, text that is not UTF-8, and NUL.
 func ParseForm(w http.ResponseWriter, r *http.Request) (*Form, error) {
+	return ParseLargeForm(w, r, MaxForm)
+}
+
+// ParseLargeForm is ParseForm for a body of up to limit bytes.
+func ParseLargeForm(w http.ResponseWriter, r *http.Request, limit int64) (*Form, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, apperr.Errorf(apperr.Invalid, "This form could not be read. Please go back and try again.")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if err := r.ParseForm(); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, apperr.Wrap(apperr.Invalid, "This form is too long. Please shorten the text and try again.", err)
