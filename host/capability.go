@@ -8,6 +8,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/services"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/telemetry"
 	"github.com/billing-addons/customer-portal/sdk/web"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -41,6 +42,9 @@ func (h *Host) with(ctx context.Context, biller, addonID, capability string, vie
 	}
 	defer release()
 	id := web.RequestID(ctx)
+	if id == "" {
+		id = telemetry.Job(ctx)
+	}
 	if id == "" {
 		id = web.NewRequestID()
 	}

@@ -7,11 +7,15 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
 // work runs the job's handler and decides what becomes of the job.
 func (w *Worker) work(ctx context.Context, deadline time.Time, j Job, lease string) outcome {
+	ctx = telemetry.WithJob(ctx, j.ID)
 	runCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	// OnDead gets a little longer: the handler may have used up its time.
@@ -43,6 +47,8 @@ func (w *Worker) work(ctx context.Context, deadline time.Time, j Job, lease stri
 
 // call runs the handler; a panic is an error of this job only.
 func (w *Worker) call(ctx context.Context, j Job) (err error) {
+	ctx, span := telemetry.Start(ctx, "job "+j.Kind, trace.SpanKindConsumer)
+	defer func() { telemetry.End(span, err) }()
 	defer func() {
 		if v := recover(); v != nil {
 			w.cfg.Log.ErrorContext(ctx, "job handler panicked", "biller", j.Biller, "job", j.ID, "kind", j.Kind, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))

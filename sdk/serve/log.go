@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
 const timeFormat = "2006-01-02T15:04:05.000000Z07:00"
 
 // NewLogHandler returns a handler that writes the JSON lines hosts understand:
 // @timestamp, @level and @message, always strings, and the attributes beside
-// them. Records of a call carry its biller and request.
+// them. Records of a call carry its biller and request, those of a job its id, and
+// where it is recorded that of the trace.
 func NewLogHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	return &logHandler{next: slog.NewJSONHandler(w, &slog.HandlerOptions{
 		Level:       level,
@@ -76,9 +78,25 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	if call := sdk.CallFrom(ctx); call.BillerID != "" {
-		clean.AddAttrs(slog.String("biller_id", call.BillerID), slog.String("request_id", call.RequestID))
+		clean.AddAttrs(slog.String("biller_id", call.BillerID))
 	}
+	clean.AddAttrs(belongs(ctx)...)
 	return h.next.Handle(ctx, clean)
+}
+
+// belongs returns what the context belongs to: a job or else a request, and the
+// trace that is recorded.
+func belongs(ctx context.Context) []slog.Attr {
+	var attrs []slog.Attr
+	if job := telemetry.Job(ctx); job != "" {
+		attrs = append(attrs, slog.String("job_id", job))
+	} else if id := sdk.CallFrom(ctx).RequestID; id != "" {
+		attrs = append(attrs, slog.String("request_id", id))
+	}
+	if id := telemetry.TraceID(ctx); id != "" {
+		attrs = append(attrs, slog.String("trace_id", id))
+	}
+	return attrs
 }
 
 // WithAttrs returns a handler that adds the attributes to each line.

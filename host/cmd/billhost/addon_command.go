@@ -108,7 +108,7 @@ func withPlatform(ctx context.Context, p *Program, c Config, f func(*host.Host, 
 	if err != nil {
 		return err
 	}
-	h, err := openHost(ctx, offline(c), l, platform{l.Store, pages}, "smtp://127.0.0.1:25", log)
+	h, err := openHost(ctx, offline(c), l, platform{l.Store, pages}, "smtp://127.0.0.1:25", log, watch{})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type addonHost interface {
 	web.Addons
 	publisher
 	Handler() http.Handler
+	Observe(next http.Handler) http.Handler
 	Run(ctx context.Context) error
 	Ready(ctx context.Context) error
 	Close() error
@@ -28,11 +29,11 @@ var _ addonHost = (*host.Host)(nil)
 
 // newHost embeds the host in the running platform.
 func newHost(ctx context.Context, s *server) (*host.Host, error) {
-	return openHost(ctx, s.config, s.books, platform{s.books.Store, s.web}, s.mails.url, s.log)
+	return openHost(ctx, s.config, s.books, platform{s.books.Store, s.web}, s.mails.url, s.log, s.watch)
 }
 
 // openHost opens the host on its own schema or file.
-func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp string, log *slog.Logger) (*host.Host, error) {
+func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp string, log *slog.Logger, w watch) (*host.Host, error) {
 	at, err := l.places.open(ctx, "host")
 	if err != nil {
 		return nil, err
@@ -50,6 +51,7 @@ func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp st
 		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Marketplace: market, Packages: c.Packages,
 		SMTP:           mail.Config{URL: smtp, From: c.MailFrom, PlatformName: "Billhost"},
 		TrustedProxies: c.proxies, Dev: c.Dev, Version: Version, Log: log, Now: now,
+		Metrics: w.registerer(), Tracing: w.tracing,
 	}, p)
 	if err != nil {
 		return nil, fmt.Errorf("open add-ons: %w", err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/billing-addons/customer-portal/host"
 )
 
 // Version is what `billhost version` prints; releases set it when they build.
@@ -80,9 +82,9 @@ func (p *Program) Run(ctx context.Context) error {
 func (p *Program) logger(c Config) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.level}
 	if c.Dev {
-		return slog.New(slog.NewTextHandler(p.Stderr, o))
+		return slog.New(host.LogHandler(slog.NewTextHandler(p.Stderr, o)))
 	}
-	return slog.New(slog.NewJSONHandler(p.Stderr, o))
+	return slog.New(host.LogHandler(slog.NewJSONHandler(p.Stderr, o)))
 }
 
 // now is the clock of the whole program.

@@ -55,13 +55,14 @@ type server struct {
 	host     addonHost
 	web      *web.Server
 	outbox   *jobs.Worker
+	watch    watch
 	closers  []func() error
 }
 
 // open opens and starts everything but the serving. What was opened is closed by
 // close, also after an error.
 func (s *server) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.listen, s.openBooks, s.openMail, s.openWeb, s.openHost} {
+	for _, step := range []func(context.Context) error{s.listen, s.openBooks, s.openMail, s.openWeb, s.openWatch, s.openHost} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -132,8 +133,10 @@ func (s *server) openHost(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, s.host.Close)
 	s.web.Attach(s.host)
-	s.outbox, err = newOutbox(s.books.db, s.books.Store, s.host, s.log)
-	return err
+	if s.outbox, err = newOutbox(s.books.db, s.books.Store, s.host, s.log); err != nil {
+		return err
+	}
+	return s.countBooks()
 }
 
 // close closes what was opened, the last first.
@@ -189,7 +192,8 @@ func (s *server) serve(ctx context.Context) error {
 	defer stop()
 	group, inner := errgroup.WithContext(base)
 	group.Go(func() error { return ended(inner, "add-ons", s.host.Run(inner)) })
-	group.Go(func() error { return ended(inner, "outbox", s.outbox.Run(inner)) })
+	group.Go(func() error { return ended(inner, "outbox", s.outbox.Run(s.traced(inner))) })
+	group.Go(func() error { return ended(inner, "metrics", s.serveMetrics(inner)) })
 	group.Go(func() error {
 		err := s.listenAndServe(srv)
 		if errors.Is(err, http.ErrServerClosed) {
@@ -217,7 +221,7 @@ func (s *server) serve(ctx context.Context) error {
 // handler answers on both origins.
 func (s *server) handler() http.Handler {
 	https := strings.HasPrefix(s.config.BaseURL, "https://")
-	return pages.Strict(https, splitOrigins(s.config, s.web.Handler(s.host.Handler())))
+	return pages.Strict(https, s.host.Observe(splitOrigins(s.config, s.web.Handler(s.host.Handler()))))
 }
 
 func (s *server) listenAndServe(srv *http.Server) error {

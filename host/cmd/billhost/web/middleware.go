@@ -16,15 +16,17 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// outer gives every request a number and writes it to the log.
+// outer gives every request that has none a number, and writes to the log.
 func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := sdkweb.NewRequestID()
-		r = r.WithContext(sdkweb.WithRequestID(r.Context(), id))
-		w.Header().Set("X-Request-Id", id)
+		if sdkweb.RequestID(r.Context()) == "" {
+			id := sdkweb.NewRequestID()
+			r = r.WithContext(sdkweb.WithRequestID(r.Context(), id))
+			w.Header().Set("X-Request-Id", id)
+		}
 		start := s.Now()
 		next.ServeHTTP(w, r)
-		s.Log.DebugContext(r.Context(), "request served", "request", id, "method", r.Method,
+		s.Log.DebugContext(r.Context(), "request served", "method", r.Method,
 			"took", s.Now().Sub(start).Round(time.Microsecond).String())
 	})
 }
