@@ -49,9 +49,14 @@ type Host struct {
 	fleet    *supervisor.Supervisor
 	pages    *pages.Handler
 	admin    *admin.Handler
-	vault    vault
 	metrics  *observe.Metrics
 	tracer   *observe.Tracer // nil where nothing is traced
+	vault    vault
+
+	installs *installs
+
+	purges chan struct{}      // makes followPurges look at once
+	fault  func(point string) // nil outside tests
 }
 
 // New opens the host's database, migrates it in Dev and refuses a stale schema
@@ -63,7 +68,7 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make DataDir: %w", err)
 	}
-	h := &Host{config: c, platform: p}
+	h := &Host{config: c, platform: p, installs: newInstalls(), purges: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -147,7 +152,7 @@ func (h *Host) openPages(context.Context) (err error) {
 		return err
 	}
 	h.admin, err = admin.New(admin.Config{
-		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform,
+		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform, Operator: operatorPages{h}, Purger: h,
 		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
 	})
 	return err
@@ -200,12 +205,16 @@ func (h *Host) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return h.report(ctx, ended) })
 	group.Go(func() error { return h.shelf.follow(ctx) })
+	group.Go(func() error { return h.listen(ctx) })
+	group.Go(func() error { return h.followPurges(ctx) })
 	return group.Wait()
 }
 
-// Close releases what New opened. Call it after Run has returned.
+// Close releases what New opened, and ends installations under way. Call it after
+// Run has returned.
 func (h *Host) Close() error {
 	var errs []error
+	h.installs.close()
 	if h.metrics != nil {
 		errs = append(errs, h.metrics.Close())
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/billing-addons/customer-portal/host/addon"
-	"github.com/billing-addons/customer-portal/host/admin"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
@@ -18,14 +17,24 @@ import (
 // Install also makes the platform run the add-on. It does not wait until the
 // add-on runs, and works without Run: running hosts follow the database.
 //
-// PermissionDenied without the ability addons:install, NotFound if the add-on is
-// not offered, Invalid for a permission the manifest does not name. Installing
+// PermissionDenied without the ability addons:install, or if the operator has to
+// approve the add-on first; NotFound if it is not offered; Conflict while its data
+// is being deleted; Invalid for a permission the manifest does not name. Installing
 // what is installed is no error.
 func (h *Host) Install(ctx context.Context, staff addon.Staff, addonID string, permissions []string) error {
+	return h.install(ctx, staff, addonID, "", permissions)
+}
+
+// install is Install of one version; an empty one means the version that runs, or
+// the newest that can.
+func (h *Host) install(ctx context.Context, staff addon.Staff, addonID, version string, permissions []string) error {
 	if !staff.Can(addon.AbilityInstall) {
 		return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow you to install add-ons.")
 	}
-	m, err := h.activate(ctx, addonID)
+	if err := h.admit(ctx, staff.BillerID, addonID); err != nil {
+		return err
+	}
+	m, err := h.activate(ctx, addonID, version)
 	if err != nil {
 		return err
 	}
@@ -45,15 +54,23 @@ func (h *Host) Install(ctx context.Context, staff addon.Staff, addonID string, p
 }
 
 // activate returns the manifest of the version the platform runs; if it runs
-// none yet, it unpacks the one that is offered and chooses it.
-func (h *Host) activate(ctx context.Context, addonID string) (*manifest.Manifest, error) {
+// none yet, it unpacks the one that is offered and chooses it. Conflict if it runs
+// another version than the one that staff agreed to.
+func (h *Host) activate(ctx context.Context, addonID, version string) (*manifest.Manifest, error) {
 	if err := h.shelf.refresh(ctx); err != nil {
 		return nil, err
 	}
 	if m, ok := h.shelf.manifest(addonID); ok {
+		if version != "" && version != m.Version {
+			return nil, apperr.Errorf(apperr.Conflict, "The platform runs version %s of %s by now. Open its page again and read what it asks for.", m.Version, m.Name)
+		}
 		return m, nil
 	}
-	p, err := marketplace.Unpack(ctx, h.config.Marketplace, addonID, "", h.shelf.dir)
+	offer, err := findFitting(ctx, h.config.Marketplace, addonID, version)
+	if err != nil {
+		return nil, err
+	}
+	p, err := marketplace.Unpack(ctx, h.config.Marketplace, addonID, offer.Manifest.Version, h.shelf.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +89,11 @@ func (h *Host) enable(ctx context.Context, staff addon.Staff, m *manifest.Manife
 	if !apperr.Is(err, apperr.Conflict) {
 		return err
 	}
+	taken := err
 	now, err := h.store.Installation(ctx, staff.BillerID, m.ID)
+	if err == nil && now.State != addon.Enabled {
+		return taken
+	}
 	if err != nil || now.Version == m.Version && slices.Equal(slices.Sorted(slices.Values(now.Permissions)), slices.Sorted(slices.Values(permissions))) {
 		return err
 	}
@@ -135,66 +156,4 @@ func (h *Host) Ready(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// catalog offers what the marketplace has, in the version that runs already
-// where one does.
-type catalog struct{ host *Host }
-
-var _ admin.Catalog = catalog{}
-
-// Offers implements admin.Catalog.
-func (c catalog) Offers(ctx context.Context) ([]admin.Offer, error) {
-	newest, err := newestOffers(ctx, c.host.config.Marketplace)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]admin.Offer, 0, len(newest))
-	for _, o := range newest {
-		m := o.Manifest
-		if active, ok := c.host.shelf.manifest(m.ID); ok {
-			m = active
-		}
-		list = append(list, admin.Offer{Manifest: m, Size: o.Size})
-	}
-	return list, nil
-}
-
-// newestOffers returns the newest version of each add-on.
-func newestOffers(ctx context.Context, from marketplace.Source) ([]marketplace.Offer, error) {
-	list, err := from.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	return slices.DeleteFunc(list, func(o marketplace.Offer) bool {
-		again := seen[o.Manifest.ID]
-		seen[o.Manifest.ID] = true
-		return again
-	}), nil
-}
-
-// runner tells the marketplace how add-ons are.
-type runner struct{ host *Host }
-
-var _ admin.Runner = runner{}
-
-// Health implements admin.Runner.
-func (r runner) Health(_ context.Context, addonID string) error {
-	_, err := r.host.fleet.Client(addonID)
-	return err
-}
-
-// Await implements admin.Runner.
-func (r runner) Await(ctx context.Context, addonID string) error {
-	list, err := r.host.store.Active(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range list {
-		if a.AddonID == addonID {
-			return r.host.fleet.Ensure(ctx, a)
-		}
-	}
-	return apperr.Errorf(apperr.NotFound, "This add-on does not run.")
 }

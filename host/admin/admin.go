@@ -1,5 +1,6 @@
 // Package admin draws the staff pages of the host itself: the Add-ons
-// Marketplace, what an add-on asks for before it is installed, and its removal.
+// Marketplace, a page for each add-on, what it asks for before it is installed, how
+// the installation goes, and its removal.
 // Every page stands inside the platform's frame.
 package admin
 
@@ -9,62 +10,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
-	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
-
-// Offer is a version of an add-on that a biller may install.
-type Offer struct {
-	Manifest *manifest.Manifest
-	// Size is that of the package, in bytes.
-	Size int64
-}
-
-// Catalog knows what is offered.
-type Catalog interface {
-	// Offers returns one version of each add-on, ordered by name.
-	Offers(ctx context.Context) ([]Offer, error)
-}
-
-// Installations knows which biller has which add-on.
-type Installations interface {
-	// Installation returns apperr.NotFound if there never was one.
-	Installation(ctx context.Context, biller, addonID string) (addon.Installation, error)
-}
-
-// Installer switches add-ons on and off for a staff user's biller. The pages
-// have checked the ability addons:install.
-type Installer interface {
-	// Install grants the permissions and has the add-on started. It does not
-	// wait until the add-on runs.
-	Install(ctx context.Context, staff addon.Staff, addonID string, permissions []string) error
-	// Remove suspends the installation; its data stays.
-	Remove(ctx context.Context, staff addon.Staff, addonID string) error
-}
-
-// Settings reads and saves what a staff user's biller has set. Both check that
-// the person may and that the add-on is installed.
-type Settings interface {
-	Settings(ctx context.Context, staff addon.Staff, addonID string) (addon.SettingsState, error)
-	// SaveSettings keeps all of the change or nothing: Invalid with the keys to
-	// blame, Conflict if somebody else has saved, Unavailable if the add-on cannot
-	// check it just now.
-	SaveSettings(ctx context.Context, staff addon.Staff, addonID string, c addon.SettingsChange) error
-}
-
-// Runner knows how running add-ons are.
-type Runner interface {
-	// Health returns nil if the add-on runs and answers.
-	Health(ctx context.Context, addonID string) error
-	// Await returns nil as soon as the add-on runs and knows its billers; an error
-	// if it failed or ctx ends before.
-	Await(ctx context.Context, addonID string) error
-}
 
 // Platform is the part of host.Platform that the pages call.
 type Platform interface {
@@ -73,7 +26,7 @@ type Platform interface {
 	Frame(w http.ResponseWriter, r *http.Request, p addon.Page)
 }
 
-// Config is what the pages are made of; everything but StartWait is required.
+// Config is what the pages are made of; everything but Now is required.
 type Config struct {
 	Catalog       Catalog
 	Installations Installations
@@ -81,19 +34,24 @@ type Config struct {
 	Settings      Settings
 	Runner        Runner
 	Platform      Platform
-	Log           *slog.Logger
+	// Operator and Purger are behind the pages of operators and those that export
+	// and delete data; a nil one has no pages.
+	Operator Operator
+	Purger   Purger
+	Log      *slog.Logger
 	// StaffPath is where the staff area hangs ("/admin"), SignInPath where
 	// people sign in.
 	StaffPath, SignInPath string
-	// StartWait is how long Agree and install waits for the add-on before it
-	// shows a page that says so; 0 means 20 s.
-	StartWait time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // Handler serves {StaffPath}/marketplace and what is below.
 type Handler struct {
 	Config
 	pages    *pages
+	operator *operatorPages
+	purging  *web.Page[purgePage]
 	crossing *http.CrossOriginProtection
 	mux      *http.ServeMux
 }
@@ -103,14 +61,22 @@ func New(c Config) (*Handler, error) {
 	if c.Catalog == nil || c.Installations == nil || c.Installer == nil || c.Settings == nil || c.Runner == nil || c.Platform == nil || c.Log == nil {
 		return nil, errors.New("admin: Catalog, Installations, Installer, Settings, Runner, Platform and Log are required")
 	}
-	if c.StartWait == 0 {
-		c.StartWait = 20 * time.Second
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	p, err := newPages()
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Config: c, pages: p, crossing: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
+	operator, err := newOperatorPages()
+	if err != nil {
+		return nil, err
+	}
+	purging, err := newPurgePage()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{Config: c, pages: p, operator: operator, purging: purging, crossing: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
 	for _, r := range h.routes() {
 		h.mux.Handle(r.method+" "+h.home()+r.path, web.Handle(c.Log, h.problem, h.signedIn(r)))
 	}
@@ -130,16 +96,18 @@ type route struct {
 type handler func(w http.ResponseWriter, r *http.Request, staff addon.Staff) error
 
 func (h *Handler) routes() []route {
-	return []route{
+	return slices.Concat(h.operatorRoutes(), h.purgeRoutes(), []route{
 		{"GET", "", h.list, false},
 		{"GET", "/{id}", h.detail, false},
+		{"GET", "/{id}/icon", h.icon, false},
+		{"GET", "/{id}/install", h.consent, true},
 		{"POST", "/{id}/install", h.install, true},
-		{"GET", "/{id}/starting", h.starting, false},
+		{"GET", "/{id}/installing", h.installing, false},
 		{"GET", "/{id}/settings", h.settings, false},
 		{"POST", "/{id}/settings", h.saveSettings, false},
 		{"GET", "/{id}/remove", h.removeAsk, true},
 		{"POST", "/{id}/remove", h.remove, true},
-	}
+	})
 }
 
 // ServeHTTP implements http.Handler.

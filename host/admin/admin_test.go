@@ -22,12 +22,19 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 )
 
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
 // fake is every part the pages need.
 type fake struct {
 	staff     addon.Staff
 	signedOut bool
 	installed map[string]addon.Installation
-	healthy   func() error
+	run       func() admin.RunState
+	change    func(*admin.Offer)
+	trouble   string
+	detail    admin.Detail
+	under     addon.Installing
+	icon      []byte
 	installs  []string
 	removes   []string
 	err       error
@@ -36,7 +43,7 @@ type fake struct {
 	save      func(addon.Staff, string, addon.SettingsChange) error
 }
 
-func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
+func (f *fake) Listing(context.Context) (admin.Listing, error) {
 	m := &manifest.Manifest{
 		ID: "customer-portal", Name: "Customer Portal", Version: "1.0.0", Summary: "Invite your customers.", Publisher: "Billing Add-ons", Icon: "people",
 		Description: "Send an **invitation**.<script>x</script>\n\n[a](javascript:x)",
@@ -49,7 +56,26 @@ func (f *fake) Offers(context.Context) ([]admin.Offer, error) {
 	if f.manifest != nil {
 		offers = append(offers, admin.Offer{Manifest: f.manifest})
 	}
-	return offers, f.err
+	if f.change != nil {
+		f.change(&offers[0])
+	}
+	return admin.Listing{Offers: offers, Trouble: f.trouble}, f.err
+}
+
+func (f *fake) Detail(context.Context, admin.Offer) (admin.Detail, error) { return f.detail, nil }
+
+func (f *fake) Icon(context.Context, admin.Offer) ([]byte, error) {
+	if f.icon == nil {
+		return nil, apperr.Errorf(apperr.NotFound, "none")
+	}
+	return f.icon, nil
+}
+
+func (f *fake) Installing(_ context.Context, biller, id string) (addon.Installing, error) {
+	if f.under.BillerID != biller || f.under.AddonID != id {
+		return addon.Installing{}, apperr.Errorf(apperr.NotFound, "none")
+	}
+	return f.under, nil
 }
 
 func (f *fake) Installation(_ context.Context, biller, id string) (addon.Installation, error) {
@@ -60,8 +86,8 @@ func (f *fake) Installation(_ context.Context, biller, id string) (addon.Install
 	return inst, nil
 }
 
-func (f *fake) Install(_ context.Context, s addon.Staff, id string, permissions []string) error {
-	f.installs = append(f.installs, s.BillerID+" "+id+" "+strings.Join(permissions, ","))
+func (f *fake) BeginInstall(_ context.Context, s addon.Staff, id, version string, permissions []string) error {
+	f.installs = append(f.installs, s.BillerID+" "+id+" "+version+" "+strings.Join(permissions, ","))
 	return f.err
 }
 
@@ -81,20 +107,11 @@ func (f *fake) SaveSettings(_ context.Context, s addon.Staff, id string, c addon
 	return f.save(s, id, c)
 }
 
-func (f *fake) Health(context.Context, string) error {
-	if f.healthy == nil {
-		return nil
+func (f *fake) State(string) admin.RunState {
+	if f.run == nil {
+		return admin.Running
 	}
-	return f.healthy()
-}
-
-func (f *fake) Await(ctx context.Context, id string) error {
-	for f.Health(ctx, id) != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
+	return f.run()
 }
 
 func (f *fake) Biller(context.Context, string) (sdk.Biller, error) {
@@ -120,7 +137,7 @@ func MustHandler(tb testing.TB, f *fake) http.Handler {
 	}
 	h, err := admin.New(admin.Config{
 		Catalog: f, Installations: f, Installer: f, Settings: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
-		StaffPath: "/admin", SignInPath: "/sign-in", StartWait: 300 * time.Millisecond,
+		StaffPath: "/admin", SignInPath: "/sign-in", Now: func() time.Time { return noon },
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -148,7 +165,8 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	viewer := addon.Staff{ID: "s2", BillerID: "northwind"}
 	suspended := map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}, "southgate/late-fees": {State: addon.Suspended}}
-	starting := func() error { return errors.New("starting") }
+	starting := func() admin.RunState { return admin.Starting }
+	unwell := func() admin.RunState { return admin.Unavailable }
 	tests := []struct {
 		name, path string
 		f          *fake
@@ -156,29 +174,32 @@ func TestPages(t *testing.T) {
 		want, not  []string
 	}{
 		{"marketplace", "", &fake{installed: enabled("late-fees")}, 200,
-			[]string{"[Add-ons Marketplace|marketplace]", `<a class="btn" href="/admin/marketplace/customer-portal">Install</a>`, "Installed (1)", "Late Fees"}, nil},
+			[]string{"[Add-ons Marketplace|marketplace]", `<a class="btn" href="/admin/marketplace/customer-portal/install">Install</a>`, "Installed (1)", "Late Fees"}, nil},
 		{"nothing of another biller", "", &fake{installed: enabled()}, 200, []string{"Installed (0)"}, []string{"badge good"}},
 		{"search", "?q=fee+adds", &fake{}, 200, []string{"Late Fees"}, []string{"Customer Portal"}},
 		{"search finds nothing", "?q=%3Cb%3E", &fake{}, 200, []string{"No add-on matches “&lt;b&gt;”."}, nil},
 		{"installed ones", "?show=installed", &fake{installed: enabled("late-fees")}, 200, []string{"Late Fees"}, []string{"Customer Portal"}},
-		{"consent", "/customer-portal", &fake{}, 200, []string{
+		{"consent", "/customer-portal/install", &fake{}, 200, []string{
 			"Install Customer Portal?", "For Northwind Pool Service. Version 1.0.0 by Billing Add-ons", "Read customers", "To send &lt;b&gt;invitations&lt;/b&gt;.",
-			"Agree and install", "A tab <b>Portal tab</b> on every customer", "18.4 MB", "<strong>invitation</strong>", `action="/admin/marketplace/customer-portal/install"`,
+			"Agree and install", "A tab <b>Portal tab</b> on every customer", "18.4 MB", `action="/admin/marketplace/customer-portal/install"`,
 		}, []string{"<script", "javascript:"}},
-		{"consent without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner of Northwind Pool Service"}, []string{"Agree and install"}},
-		{"installed", "/customer-portal", &fake{installed: enabled("customer-portal")}, 200, []string{"Running", `href="/admin/addons/customer-portal/"`, "/remove"}, []string{"Agree and install"}},
+		{"consent without the ability", "/customer-portal/install", &fake{staff: viewer}, 403, []string{"Ask an owner"}, []string{"Agree and install"}},
+		{"about", "/customer-portal", &fake{}, 200, []string{"<h1>Customer Portal</h1>", "<strong>invitation</strong>", "Read customers", "18.4 MB",
+			`href="/admin/marketplace/customer-portal/install">Install</a>`}, []string{"<script", "javascript:", "Agree and install"}},
+		{"about without the ability", "/customer-portal", &fake{staff: viewer}, 200, []string{"Ask an owner of Northwind Pool Service"}, []string{"/install"}},
+		{"installed", "/customer-portal", &fake{installed: enabled("customer-portal")}, 200, []string{"Running", `href="/admin/addons/customer-portal/"`, "/remove"}, []string{"/install\""}},
 		{"no Open without the page's ability", "", &fake{staff: viewer, installed: enabled("customer-portal")}, 200, []string{"Installed"}, []string{">Open<", "/admin/addons/"}},
 		{"no Open on its page either", "/customer-portal", &fake{staff: viewer, installed: enabled("customer-portal")}, 200, []string{"Running"}, []string{">Open<", "/admin/addons/"}},
 		{"removed", "?removed=customer-portal", &fake{installed: suspended}, 200, []string{"Customer Portal was removed. Its data is kept."}, nil},
 		{"claimed to be removed", "?removed=customer-portal", &fake{installed: enabled("customer-portal")}, 200, nil, []string{"was removed"}},
 		{"removed by another biller", "?removed=late-fees", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
 		{"removed, but never there", "?removed=%3Cb%3E", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
-		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"Agree and install"}, nil},
-		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"Agree and install"}, nil},
-		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Starting"}, []string{"Running"}},
+		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"/customer-portal/install"}, nil},
+		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"asks for more than you agreed to", "Review what it asks for"}, nil},
+		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), run: starting}, 200, []string{"Starting"}, []string{"Running"}},
+		{"installed, not available", "/customer-portal", &fake{installed: enabled("customer-portal"), run: unwell}, 200, []string{"Not available now", "started again by itself"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
 		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"typing mistake"}, nil},
-		{"starting", "/customer-portal/starting", &fake{installed: enabled("customer-portal"), healthy: starting}, 200, []string{"Customer Portal is starting…", "Look again"}, nil},
 		{"remove", "/customer-portal/remove", &fake{installed: enabled("customer-portal")}, 200, []string{"Remove Customer Portal?"}, nil},
 		{"remove without the ability", "/customer-portal/remove", &fake{staff: viewer, installed: enabled("customer-portal")}, 403, []string{"Your role does not allow this"}, nil},
 		{"broken catalogue", "", &fake{err: errors.New("secret path")}, 500, []string{apperr.GenericMessage, "R-"}, []string{"secret path"}},
@@ -207,15 +228,8 @@ func TestPages(t *testing.T) {
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	agreed := url.Values{"version": {"1.0.0"}}
-	slow := func(n int) func() error {
-		return func() error {
-			n--
-			if n >= 0 {
-				return errors.New("starting")
-			}
-			return nil
-		}
-	}
+	all := []string{"northwind customer-portal 1.0.0 customers:read,mail:send"}
+	state := func(s admin.OfferState) func(*admin.Offer) { return func(o *admin.Offer) { o.State = s } }
 	tests := []struct {
 		name     string
 		f        *fake
@@ -224,11 +238,14 @@ func TestInstall(t *testing.T) {
 		location string
 		want     []string
 	}{
-		{"running at once", &fake{}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
-		{"running soon", &fake{healthy: slow(2)}, agreed, 303, "/admin/addons/customer-portal/", []string{"northwind customer-portal customers:read,mail:send"}},
-		{"running late", &fake{healthy: func() error { return errors.New("never") }}, agreed, 303, "/admin/marketplace/customer-portal/starting", []string{"northwind customer-portal customers:read,mail:send"}},
-		{"twice", &fake{installed: enabled("customer-portal")}, agreed, 303, "/admin/addons/customer-portal/", nil},
+		{"agreed", &fake{}, agreed, 303, "/admin/marketplace/customer-portal/installing", all},
+		{"runs already", &fake{installed: enabled("customer-portal")}, agreed, 303, "/admin/addons/customer-portal/", nil},
+		{"installed, but does not run", &fake{installed: enabled("customer-portal"), run: func() admin.RunState { return admin.Unavailable }}, agreed, 303, "/admin/marketplace/customer-portal/installing", all},
 		{"another version was shown", &fake{}, url.Values{"version": {"0.9.0"}}, 409, "", nil},
+		{"needs a newer platform", &fake{change: state(admin.NeedsPlatform)}, agreed, 409, "", nil},
+		{"not for this processor", &fake{change: state(admin.OtherProcessor)}, agreed, 409, "", nil},
+		{"withdrawn", &fake{change: state(admin.Withdrawn)}, agreed, 409, "", nil},
+		{"not approved", &fake{change: state(admin.WaitsForOperator)}, agreed, 409, "", nil},
 		{"without the ability", &fake{staff: addon.Staff{ID: "s2", BillerID: "northwind"}}, agreed, 403, "", nil},
 		{"signed out", &fake{signedOut: true}, agreed, 303, "/sign-in?next=%2Fadmin%2Fmarketplace", nil},
 	}

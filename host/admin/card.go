@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -13,34 +14,91 @@ import (
 // card is an add-on as the pages show it.
 type card struct {
 	ID, Name, Version, Publisher, Summary string
-	Icon                                  string
+	// Icon is the name of one of the platform's; IconHref is where the add-on's own
+	// is served, if it has one.
+	Icon, IconHref string
+	// Does is what it can do, in a word each.
+	Does []feature
 	// Href is the add-on's page in the marketplace, Open its own first page;
 	// empty if it has none, or none that this person may open.
 	Href, Open string
-	// Settings is where they are changed; empty if there are none, or none that
-	// this person may change.
+	// Settings is where they are set; empty if there are none that this person may.
 	Settings string
-	// Installed is false also while staff have not agreed to all it asks for.
-	Installed bool
-	Size      string
+	// Enabled is an installed add-on; Installed is false also while staff have not
+	// agreed to all it asks for.
+	Enabled, Installed bool
+	// Run is how an installed add-on is doing.
+	Run   RunState
+	State OfferState
+	// Installable is what this person may install, or agree to, now.
+	Installable bool
+	Size        string
+}
+
+// Label is the state in the words of a badge; empty for one that can be installed.
+func (c card) Label() string {
+	if c.State == Available {
+		return ""
+	}
+	return strings.ToUpper(string(c.State[:1])) + string(c.State[1:])
+}
+
+// Action is what the button says that leads to the consent.
+func (c card) Action() string {
+	if c.Enabled {
+		return "Review what it asks for"
+	}
+	return "Install"
 }
 
 func (h *Handler) card(o Offer, inst addon.Installation, staff addon.Staff) card {
 	m := o.Manifest
 	c := card{
-		ID: m.ID, Name: m.Name, Version: m.Version, Publisher: m.Publisher, Summary: m.Summary,
-		Icon: "addon", Href: h.home() + "/" + m.ID, Installed: agreed(m, inst), Size: megabytes(o.Size),
+		ID: m.ID, Name: m.Name, Version: m.Version, Publisher: m.Publisher, Summary: m.Summary, Does: features(m),
+		Icon: "addon", Href: h.home() + "/" + m.ID, Installed: agreed(m, inst), Enabled: inst.State == addon.Enabled,
+		Size: megabytes(o.Size), State: o.State,
 	}
-	if web.HasIcon(m.Icon) {
+	switch {
+	case web.HasIcon(m.Icon):
 		c.Icon = m.Icon
-	}
-	if inst.State == addon.Enabled && mayConfigure(m, staff) {
-		c.Settings = h.settingsPath(m.ID)
+	case m.IconFile() != "":
+		c.IconHref = c.Href + "/icon?v=" + url.QueryEscape(m.Version)
 	}
 	if path, ok := firstPage(m); ok && mayOpen(m, path, staff) {
 		c.Open = h.StaffPath + "/addons/" + m.ID + path
 	}
+	if c.Enabled {
+		c.Run = h.Runner.State(m.ID)
+	}
+	if c.Enabled && mayConfigure(m, staff) {
+		c.Settings = h.settingsPath(m.ID)
+	}
+	c.Installable = !c.Installed && (c.State == Available || c.Enabled) && inst.State != addon.Purging
 	return c
+}
+
+// feature is one thing that an add-on can do.
+type feature struct{ Icon, Title string }
+
+func features(m *manifest.Manifest) []feature {
+	var list []feature
+	for _, name := range m.Capabilities {
+		switch name {
+		case "invite":
+			list = append(list, feature{"plane", "Invitations"})
+		case "signup":
+			list = append(list, feature{"person", "Sign-up"})
+		case "report":
+			list = append(list, feature{"report", "Reports"})
+		}
+	}
+	if m.Pages.Public.Prefix != "" {
+		list = append(list, feature{"external", "Pages for customers"})
+	}
+	if len(m.Pages.Staff) > 0 {
+		list = append(list, feature{"people", "Pages for staff"})
+	}
+	return list
 }
 
 // agreed reports whether the add-on is on with all that it asks for; if it asks
@@ -133,6 +191,9 @@ func additions(m *manifest.Manifest) []addition {
 // matches reports whether every word of the search stands in what the card says.
 func (c card) matches(search string) bool {
 	text := strings.ToLower(c.Name + " " + c.Summary + " " + c.Publisher)
+	for _, f := range c.Does {
+		text += " " + strings.ToLower(f.Title)
+	}
 	for word := range strings.FieldsSeq(strings.ToLower(search)) {
 		if !strings.Contains(text, word) {
 			return false

@@ -4,7 +4,9 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"time"
 
+	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -21,23 +23,48 @@ type listPage struct {
 	// Feature is the first add-on, drawn large; nil with none.
 	Feature *card
 	Rest    []card
+	// Trouble is why the list may be out of date.
+	Trouble    string
+	MayInstall bool
 	// Removed is the name of the add-on that was just removed; empty if none was.
 	Removed string
 }
 
-// detailPage is one add-on: the question before it is installed, or what it may
-// do once it is.
+// detailPage is one add-on.
 type detailPage struct {
 	card
-	Home        string
-	Biller      string
-	Description template.HTML
+	Offer  Offer
+	Home   string
+	Biller string
+	// About is its README or, without one, its description; Changelog may be empty.
+	About, Changelog template.HTML
+	// Incomplete means that one of them cannot be shown now.
+	Incomplete  bool
+	Versions    []Version
+	Older       int
 	Permissions []permission
 	Adds        []addition
 	// MayInstall tells whether the person's role allows it.
 	MayInstall bool
-	// Running is false while an installed add-on is starting.
-	Running bool
+}
+
+// consentPage asks before an add-on is installed.
+type consentPage struct {
+	card
+	Home, Biller string
+	Published    time.Time
+	Permissions  []permission
+	Adds         []addition
+}
+
+// installingPage is an installation under way, or one that failed.
+type installingPage struct {
+	card
+	Home  string
+	Steps []step
+	// Problem is why it failed; empty while it goes on.
+	Problem    string
+	MayInstall bool
 }
 
 // actionPage is a page with one question or one message about an add-on.
@@ -66,30 +93,57 @@ func (p problemPage) Heading() string {
 }
 
 type pages struct {
-	list     *web.Page[listPage]
-	detail   *web.Page[detailPage]
-	starting *web.Page[actionPage]
-	remove   *web.Page[actionPage]
-	settings *web.Page[settingsPage]
-	problem  *web.Page[problemPage]
+	list       *web.Page[listPage]
+	detail     *web.Page[detailPage]
+	consent    *web.Page[consentPage]
+	installing *web.Page[installingPage]
+	remove     *web.Page[actionPage]
+	settings   *web.Page[settingsPage]
+	problem    *web.Page[problemPage]
+}
+
+// stateIcon is the icon beside a state that keeps an add-on from being installed.
+func stateIcon(s OfferState) string {
+	if s == WaitsForOperator {
+		return "hourglass"
+	}
+	return "warning"
 }
 
 func newPages() (*pages, error) {
-	r, err := web.NewRenderer(web.RendererConfig{Files: templates})
+	r, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/app.html"}, Funcs: template.FuncMap{"state": stateIcon}})
 	if err != nil {
 		return nil, err
 	}
-	c := card{Icon: "addon", Open: "/x"}
-	on := card{Icon: "addon", Open: "/x", Settings: "/x", Installed: true, Size: "1 MB"}
+	c := card{Icon: "addon", IconHref: "/x", Open: "/x", Installable: true, Does: []feature{{"plane", "x"}}}
+	on := card{Icon: "addon", Open: "/x", Settings: "/x", Enabled: true, Installed: true, Run: Running, Size: "1 MB"}
+	off := card{Icon: "addon", State: Withdrawn, Enabled: true, Installable: true, Run: Unavailable}
+	begins := card{Icon: "addon", Enabled: true, Installed: true, Run: Starting}
 	var p pages
-	if p.list, err = web.NewPage(r, "templates/list.html", listPage{}, listPage{Search: "x"}, listPage{Feature: &c, Rest: []card{c, on}}, listPage{Feature: &on, Removed: "x"}); err != nil {
+	if p.list, err = web.NewPage(r, "templates/list.html", listPage{}, listPage{Search: "x", Trouble: "x"}, listPage{OnlyInstalled: true},
+		listPage{Feature: &c, Rest: []card{c, on, off, begins}, MayInstall: true}, listPage{Feature: &on, Removed: "x"}, listPage{Feature: &off, MayInstall: true}); err != nil {
 		return nil, err
 	}
-	full := detailPage{card: c, MayInstall: true, Description: "x", Permissions: []permission{{Icon: "lock"}}, Adds: []addition{{Icon: "addon"}}}
-	if p.detail, err = web.NewPage(r, "templates/detail.html", full, detailPage{card: on}, detailPage{card: on, MayInstall: true, Running: true}, detailPage{card: c}); err != nil {
+	full := detailPage{
+		card: c, MayInstall: true, About: "x", Changelog: "x", Incomplete: true, Permissions: []permission{{Icon: "lock"}}, Adds: []addition{{Icon: "addon"}},
+		Versions: []Version{{Runs: true, At: time.Unix(0, 0)}, {State: Withdrawn}}, Older: 2, Offer: Offer{Manifest: &manifest.Manifest{Homepage: "https://x.example", License: "MIT"}},
+	}
+	none := Offer{Manifest: &manifest.Manifest{}, WithdrawnAt: time.Unix(0, 0), Newer: "2", PublishedAt: time.Unix(0, 0)}
+	samples := []detailPage{full}
+	for _, state := range []OfferState{Available, NeedsPlatform, OtherProcessor, Withdrawn, WaitsForOperator} {
+		off.State, c.State, on.State = state, state, state
+		for _, c := range []card{off, c, on, begins} {
+			samples = append(samples, detailPage{card: c, Offer: none}, detailPage{card: c, Offer: none, MayInstall: true})
+		}
+	}
+	if p.detail, err = web.NewPage(r, "templates/detail.html", samples...); err != nil {
 		return nil, err
 	}
-	if p.starting, err = web.NewPage(r, "templates/starting.html", actionPage{card: on}); err != nil {
+	if p.consent, err = web.NewPage(r, "templates/consent.html", consentPage{card: c, Permissions: full.Permissions, Adds: full.Adds}, consentPage{card: off, Published: time.Unix(0, 0)}); err != nil {
+		return nil, err
+	}
+	working := []step{{State: "done"}, {State: "now", Total: 1, Text: "x"}, {}}
+	if p.installing, err = web.NewPage(r, "templates/installing.html", installingPage{card: c, Steps: working}, installingPage{card: on, Problem: "x", MayInstall: true}); err != nil {
 		return nil, err
 	}
 	if p.remove, err = web.NewPage(r, "templates/remove.html", actionPage{card: on}); err != nil {

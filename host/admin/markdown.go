@@ -1,0 +1,88 @@
+package admin
+
+import (
+	"bytes"
+	"html/template"
+	"strings"
+
+	"github.com/microcosm-cc/bluemonday"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+)
+
+// topHeading is the level that a document's first level of headings gets: the page
+// has one <h1>, and the document stands below an <h2>.
+const topHeading = 3
+
+// document turns an add-on's Markdown, which anybody may have written, into HTML
+// for the page of the add-on called name. Pictures become their descriptions, raw
+// HTML goes, links lead to other sites only and give them no weight and no window.
+func document(markdown, name string) template.HTML {
+	md := goldmark.New(
+		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
+		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(fitting{name}, 100))),
+	)
+	var b bytes.Buffer
+	if err := md.Convert([]byte(markdown), &b); err != nil {
+		return template.HTML(template.HTMLEscapeString(markdown))
+	}
+	policy := bluemonday.NewPolicy()
+	policy.AllowElements("p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "strong", "em", "del", "code", "pre", "blockquote", "br", "hr",
+		"table", "thead", "tbody", "tr", "th", "td")
+	policy.AllowAttrs("href").OnElements("a")
+	policy.AllowURLSchemes("https", "http", "mailto")
+	policy.AllowRelativeURLs(false)
+	policy.RequireParseableURLs(true)
+	policy.RequireNoFollowOnLinks(true)
+	policy.AddTargetBlankToFullyQualifiedLinks(true) // adds rel=noopener
+	return template.HTML(scrolling(policy.Sanitize(b.String())))
+}
+
+// scrolling lets what may be wide scroll by itself. No attribute is left on these
+// elements, so they read as written here.
+func scrolling(html string) string {
+	const open = `<div class="scroll" tabindex="0" role="group" aria-label="Scrollable part">`
+	return strings.NewReplacer(
+		"<table>", open+`<table class="table dense">`, "</table>", "</table></div>",
+		"<pre>", open+"<pre>", "</pre>", "</pre></div>",
+	).Replace(html)
+}
+
+// fitting makes a document part of a page.
+type fitting struct{ name string }
+
+// Transform implements parser.ASTTransformer.
+func (f fitting) Transform(doc *ast.Document, r text.Reader, _ parser.Context) {
+	source := r.Source()
+	if h, ok := doc.FirstChild().(*ast.Heading); ok && h.Level == 1 && strings.EqualFold(strings.TrimSpace(string(h.Lines().Value(source))), f.name) {
+		doc.RemoveChild(doc, h) // the page says it already
+	}
+	var headings []*ast.Heading
+	var images []*ast.Image
+	top := 6
+	// Walk fails only when its function does.
+	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if entering {
+			switch n := n.(type) {
+			case *ast.Heading:
+				headings, top = append(headings, n), min(top, n.Level)
+			case *ast.Image:
+				images = append(images, n)
+			}
+		}
+		return ast.WalkContinue, nil
+	})
+	for _, h := range headings {
+		h.Level = min(h.Level-top+topHeading, 6)
+	}
+	for _, i := range images {
+		for c := i.FirstChild(); c != nil; c = i.FirstChild() {
+			i.Parent().InsertBefore(i.Parent(), i, c)
+		}
+		i.Parent().RemoveChild(i.Parent(), i)
+	}
+}
