@@ -18,6 +18,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/mail"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/host/observe"
+	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// Probation is how long a failure of an add-on's new version leads back to the
 	// one before; 0 means 2 minutes.
 	Probation time.Duration
+	// Times are how long add-ons may take, for tests; zero fields have defaults.
+	Times supervisor.Times
 	// Key is 32 secret bytes, the same at every start. All keys of the host and
 	// of add-ons are derived from it.
 	Key []byte

@@ -29,6 +29,38 @@ var hello = sync.OnceValues(func() (string, error) {
 	return dir, write(filepath.Join(dir, "package"+pack.Extension), helloProgram(), helloManifest())
 })
 
+// rascal builds the program of the add-on rascal once for all tests of a process.
+var rascal = sync.OnceValues(func() (string, error) {
+	if err := os.MkdirAll(helloDir(), 0o700); err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	program := filepath.Join(helloDir(), "rascal")
+	return program, build(program, "github.com/billing-addons/customer-portal/host/hosttest/rascal")
+})
+
+// MustRascal returns a folder with the packages of hello and of rascal, an add-on
+// that does what its version says at its start ("prints", "cookie", "protocol",
+// "hangs", "crashes", or nothing if start is empty) and what its pages are named
+// after later.
+func MustRascal(tb testing.TB, start string) string {
+	tb.Helper()
+	hello := MustHello(tb)
+	program, err := rascal()
+	must(tb, err)
+	text, err := os.ReadFile(filepath.Join(here(), "rascal", manifest.FileName))
+	must(tb, err)
+	changed := string(text)
+	if start != "" {
+		changed = strings.Replace(changed, "version: 1.0.0", "version: 1.0.0-"+start, 1)
+	}
+	made, err := variantOf(program, tb.TempDir(), changed)
+	must(tb, err)
+	dir := tb.TempDir()
+	must(tb, replace(made, filepath.Join(dir, "rascal"+pack.Extension)))
+	must(tb, replace(filepath.Join(hello, "package"+pack.Extension), filepath.Join(dir, "hello"+pack.Extension)))
+	return dir
+}
+
 func helloDir() string { return filepath.Join(os.TempDir(), fmt.Sprintf("hosttest-%d", os.Getpid())) }
 
 func helloProgram() string { return filepath.Join(helloDir(), "program") }
@@ -71,7 +103,9 @@ func MustVersions(tb testing.TB) (dir string, add func(version string, change ..
 
 // variant returns the package of hello with another manifest. Each is made once:
 // that takes seconds under the race detector.
-func variant(temp, text string) (string, error) {
+func variant(temp, text string) (string, error) { return variantOf(helloProgram(), temp, text) }
+
+func variantOf(program, temp, text string) (string, error) {
 	made := filepath.Join(helloDir(), fmt.Sprintf("%x", sha256.Sum256([]byte(text)))+pack.Extension)
 	if _, err := os.Stat(made); err == nil {
 		return made, nil
@@ -80,7 +114,7 @@ func variant(temp, text string) (string, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("write manifest: %w", err)
 	}
-	return made, write(made, helloProgram(), file)
+	return made, write(made, program, file)
 }
 
 // replace makes a package appear under another name.

@@ -1,6 +1,9 @@
 package supervisor_test
 
-// What add-ons do wrong, and the test that shows it hurts nobody else:
+// What add-ons do wrong, and where it is tested apart. All of it, each by a real
+// process in a whole host beside others who notice nothing, is in the table of
+// host/hosttest TestMisbehavingAddons, which fails if one shows less than that the
+// host stays up, others are answered, nothing is left and the state is clear.
 //
 //	prints before the handshake           TestBadStart
 //	wrong cookie, protocol, no handshake  TestBadStart
