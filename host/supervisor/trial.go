@@ -91,11 +91,15 @@ func (w *worker) promote(v addon.Version) error {
 	return nil
 }
 
-// refuse tells the store why a version failed: one that is wanted for any reason,
-// one on probation if it crashed. It returns true if the store changed what is to
-// run.
-func (w *worker) refuse(v addon.Version, err error) bool {
-	if _, ok := errors.AsType[unpromoted](err); ok || v != w.goal().Next && !isCrash(err) {
+// refuse tells the store why a version failed, for all hosts: one that is wanted,
+// or on trial here while it is on probation elsewhere, for any reason; one that
+// served here on probation, or was to, if it crashed. It returns true if the store
+// changed what is to run.
+func (w *worker) refuse(v addon.Version, err error, onTrial bool) bool {
+	if _, ok := errors.AsType[unpromoted](err); ok {
+		return false
+	}
+	if !onTrial && v != w.goal().Next && !isCrash(err) {
 		return false
 	}
 	cfg := w.sup.cfg

@@ -165,7 +165,7 @@ func (t *watcher) conclude(o outcome) {
 func (t *watcher) fail(o outcome) {
 	w := t.w
 	w.log.Error("trial failed", "version", o.version.Version, "error", o.err.Error())
-	refused := w.refuse(o.version, o.err)
+	refused := w.refuse(o.version, o.err, true)
 	g := w.goal()
 	t.failed = request{o.version, g.UpdatedAt}
 	w.set(func() {

@@ -207,7 +207,7 @@ func (w *worker) fail(healthyFor time.Duration, err error) {
 	blamed := w.tried
 	w.mu.Unlock()
 	rest, broken := w.pace.fail(failure{at: cfg.Now(), healthyFor: healthyFor, crash: isCrash(err)}, cfg.Jitter())
-	refused := w.refuse(w.bad, err)
+	refused := w.refuse(w.bad, err, false)
 	if refused {
 		w.pace.reset()
 		rest, broken = 0, false
