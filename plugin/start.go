@@ -65,6 +65,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 		Report:  &rpc.Reporter{Service: service},
 		Events:  &rpc.Events{Service: service},
 		Billers: &rpc.Billers{Service: service, Keeper: w.keeper},
+		Export:  rpc.Export(service),
 		Run:     w.run, Close: db.Close,
 	}, nil
 }

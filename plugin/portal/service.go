@@ -60,5 +60,8 @@ type Store interface {
 	MailStore
 	SettingStore
 	BillerStore
+	ExportStore
 	ActivityStore
+	ResetStore
+	DisownStore
 }

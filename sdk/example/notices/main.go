@@ -42,6 +42,7 @@ func start(ctx context.Context, env sdk.Env, now func() time.Time) (sdk.Parts, e
 		Staff:   pages.staff(),
 		Slots:   pages.slots(),
 		Billers: billers{notices},
+		Export:  export(notices),
 		Close:   db.Close,
 	}, nil
 }

@@ -164,6 +164,23 @@ func TestPlatformThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestExportIsTheBillers(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.mustAdd(sdktest.Northwind, "Ours \"quoted\"", "2026-06-14", "2026-06-19")
+		r.mustAdd(contoso, "Theirs", "2026-06-14", "2026-06-19")
+		if err := r.Disable(t.Context(), sdktest.Northwind); err != nil {
+			t.Fatal(err)
+		}
+		as, file, err := r.Export(t.Context(), sdktest.Northwind)
+		if err != nil || as.FileName != "notices.jsonl" || as.MediaType != "application/jsonl" {
+			t.Errorf("Export = %+v, %v", as, err)
+		}
+		if got := string(file); !strings.HasPrefix(got, `{"text":"Ours \"quoted\"","first_day":"2026-06-14","last_day":"2026-06-19","written_by":`) || strings.Count(got, "\n") != 1 {
+			t.Errorf("file = %s", got)
+		}
+	})
+}
+
 func TestPurgeLeavesOthers(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.mustAdd(sdktest.Northwind, "Ours", "2026-06-14", "2026-06-19")
