@@ -61,7 +61,7 @@ func (s *Store) Install(ctx context.Context, i addon.Installation) (addon.Instal
 		return addon.Installation{}, err
 	}
 	var row installationRow
-	err = s.db.W.GetContext(ctx, &row, `
+	err = s.changeRow(ctx, i.AddonID, &row, `
 		INSERT INTO installations (
 			biller_id,
 			addon_id,
@@ -108,7 +108,7 @@ func (s *Store) Agree(ctx context.Context, biller, addonID, version string, perm
 	if err != nil {
 		return err
 	}
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE installations
 		SET
 			permissions = $3,
@@ -124,7 +124,7 @@ func (s *Store) Agree(ctx context.Context, biller, addonID, version string, perm
 // Suspend closes an add-on for a biller and keeps its data. NotFound if the
 // add-on is not enabled.
 func (s *Store) Suspend(ctx context.Context, biller, addonID string) error {
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE installations
 		SET
 			state = 'suspended',

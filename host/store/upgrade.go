@@ -15,7 +15,7 @@ import (
 // takes back what was wanted before. NotFound if the platform does not run the
 // add-on.
 func (s *Store) Want(ctx context.Context, addonID string, v addon.Version) error {
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE addons
 		SET
 			next_version = CASE WHEN digest = $3 THEN '' ELSE $2 END,
@@ -36,7 +36,7 @@ func (s *Store) Want(ctx context.Context, addonID string, v addon.Version) error
 // if it is no longer wanted.
 func (s *Store) Promote(ctx context.Context, addonID, digest string, probation time.Duration) error {
 	now := s.now()
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE addons
 		SET
 			previous_version = version,
@@ -73,7 +73,7 @@ func (s *Store) Promote(ctx context.Context, addonID, digest string, probation t
 // any of that was so.
 func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (bool, error) {
 	now := s.now()
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE addons
 		SET
 			failed_version = next_version,
@@ -91,7 +91,7 @@ func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (boo
 	if err != nil || n > 0 {
 		return n > 0, err
 	}
-	res, err = s.db.W.ExecContext(ctx, `
+	res, err = s.change(ctx, addonID, `
 		UPDATE addons
 		SET
 			failed_version = version,
@@ -116,7 +116,7 @@ func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (boo
 // Retry makes running servers start an add-on at once that rests or is broken.
 // NotFound if the platform does not run it.
 func (s *Store) Retry(ctx context.Context, addonID string) error {
-	res, err := s.db.W.ExecContext(ctx, `
+	res, err := s.change(ctx, addonID, `
 		UPDATE addons
 		SET
 			updated_at = $2
