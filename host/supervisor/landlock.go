@@ -38,7 +38,7 @@ type paths struct{ rights map[string]uint64 }
 // without a folder of its own: SQLite makes files beside it, and a right to the
 // folder would be one to everybody's.
 func newPaths(pkg, sockets string, env Env) *paths {
-	if env.Database.Driver == sqldb.SQLite && env.Folder == "" {
+	if env.Database.Driver == sqldb.SQLite && (env.Folder == "" || filepath.Dir(env.Database.DSN) != env.Folder) {
 		return nil
 	}
 	p := &paths{rights: map[string]uint64{pkg: run, sockets: own}}

@@ -28,7 +28,8 @@ func (w *worker) launch(ctx context.Context, want addon.Active) (_ *process, _ *
 	tracing := cfg.Tracing(pkg.Manifest.ID, want.Version)
 	p, err := launch{
 		pkg:      pkg,
-		sockets:  w.socketDir,
+		sockets:  w.sockets.dir,
+		groups:   w.sockets.groups,
 		start:    cfg.Times.Handshake,
 		patience: cfg.Times.Kill,
 		log:      w.log.With("version", want.Version),

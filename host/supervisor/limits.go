@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,9 +23,10 @@ type Limits struct {
 	Memory int64
 	// Files is how many files and connections a process may have open; 1,024.
 	Files int64
-	// Processes is how many processes and threads the host's user may have beside
-	// those that it has when the add-on starts; 1,024. The kernel does not apply
-	// it to root.
+	// Processes is how many processes and threads the add-on may have; 1,024. Where
+	// there is no control group to count them, they are those that its user may
+	// have beside those it has when the add-on starts; and where its user is root,
+	// which the kernel exempts, a watchdog ends an add-on that has more.
 	Processes int64
 }
 
@@ -36,6 +38,11 @@ const (
 	// package and what is its own, and cannot signal or inspect processes that it
 	// did not start.
 	ProtectionLandlock = "landlock"
+	// ProtectionCgroup means that a control group bounds the memory and processes
+	// of everything that the add-on starts.
+	ProtectionCgroup = "cgroup"
+	// ProtectionUser means that the process runs as a user of its own.
+	ProtectionUser = "own-user"
 )
 
 func (l Limits) withDefaults() Limits {
@@ -51,14 +58,14 @@ func (l Limits) withDefaults() Limits {
 }
 
 // apply limits a process that waits to be let go.
-func (l Limits) apply(pid int) error {
+func (l Limits) apply(pid, user int) error {
 	limits := map[int]int64{
 		unix.RLIMIT_CORE:   0, // an image of the memory holds secrets
 		unix.RLIMIT_DATA:   l.Memory,
 		unix.RLIMIT_NOFILE: l.Files,
 	}
 	if l.Processes >= 0 {
-		limits[unix.RLIMIT_NPROC] = l.Processes + tasksOf(os.Getuid())
+		limits[unix.RLIMIT_NPROC] = l.Processes + tasksOf(user)
 	}
 	for resource, most := range limits {
 		if err := lower(pid, resource, most); err != nil {
@@ -122,6 +129,34 @@ type confinement struct {
 	limits Limits
 	// paths are nil for a program that may open what its user may.
 	paths *paths
+	// user is 0 for the host's own.
+	user  int
+	group *cgroup
+}
+
+// uid is the user that the program runs as.
+func (c confinement) uid() int {
+	if c.user == 0 {
+		return os.Geteuid()
+	}
+	return c.user
+}
+
+// credential is what exec.Cmd needs to change the user; nil for no change.
+func (c confinement) credential() *syscall.Credential {
+	if c.user == 0 {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)}
+}
+
+// crowd is how many tasks the watchdog has to allow; below zero if the kernel
+// counts them itself, or nobody shall.
+func (c confinement) crowd() int64 {
+	if c.group.limited() || c.uid() != 0 {
+		return -1
+	}
+	return c.limits.Processes
 }
 
 // start runs what command returns, and lets its first instruction go
@@ -139,8 +174,13 @@ func (c confinement) start(command func(traced bool) *exec.Cmd) (cmd *exec.Cmd, 
 			return err
 		}
 		protection = append(protection, ProtectionLimits)
-		if locked {
-			protection = append(protection, ProtectionLandlock)
+		for _, p := range []struct {
+			on   bool
+			name string
+		}{{c.group.limited(), ProtectionCgroup}, {locked, ProtectionLandlock}, {c.user != 0, ProtectionUser}} {
+			if p.on {
+				protection = append(protection, p.name)
+			}
 		}
 		return nil
 	})
@@ -164,7 +204,12 @@ func (c confinement) startLimited(command func(traced bool) *exec.Cmd) (*exec.Cm
 		err = awaitStop(pid)
 	}
 	if err == nil {
-		err = c.limits.apply(pid)
+		err = onOtherThread(func() error {
+			if err := c.group.add(pid); err != nil {
+				return err
+			}
+			return c.limits.apply(pid, c.uid())
+		})
 	}
 	if err == nil && traced {
 		err = unix.PtraceDetach(pid)
@@ -208,6 +253,14 @@ func onOwnThread(f func() error) error {
 		}
 		done <- f() // locked until its end
 	}()
+	return <-done
+}
+
+// onOtherThread calls f where landlock has closed nothing yet: this thread can no
+// longer open what it takes to limit a process.
+func onOtherThread(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
 	return <-done
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,7 @@ type launch struct {
 	log      *slog.Logger
 	now      func() time.Time
 	limits   Limits
+	groups   *cgroups
 	env      Env
 	tracing  *wire.Tracing
 }
@@ -55,7 +57,7 @@ func (l launch) startProcess() (*process, error) {
 		return nil, err
 	}
 	// It was only read, and the child has its own.
-	defer func() { _ = program.Close() }()
+	defer func() { _ = program.close() }()
 	p := &process{output: newOutput(l.log, l.now), log: l.log, patience: l.patience}
 	p.plugin = plugin.NewClient(l.config(p, program))
 	protocol, err := p.plugin.Client()
@@ -70,7 +72,7 @@ func (l launch) startProcess() (*process, error) {
 }
 
 // config is made afresh for each launch: go-plugin changes it.
-func (l launch) config(p *process, program *os.File) *plugin.ClientConfig {
+func (l launch) config(p *process, program program) *plugin.ClientConfig {
 	return &plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.VersionedPlugins(nil),
@@ -82,15 +84,28 @@ func (l launch) config(p *process, program *os.File) *plugin.ClientConfig {
 		Logger:           pluginLogger(l.log),
 		SyncStdout:       &printed{output: p.output},
 		SyncStderr:       &printed{output: p.output},
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.sockets},
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.sockets, Group: groupOf(l.env)},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			p.sockets = dir
+			group, err := l.groups.open(l.limits)
+			if err != nil {
+				return nil, err
+			}
 			env := append(append(hostEnv(), "TMPDIR="+dir), spec.Env...)
-			confine := confinement{limits: l.limits, paths: newPaths(l.pkg.Dir, dir, l.env)}
+			confine := confinement{limits: l.limits, paths: newPaths(l.pkg.Dir, dir, l.env), user: l.env.User, group: group}
 			p.child = newChild(program, l.pkg.Manifest.ID, l.pkg.Dir, env, confine, p.output.stderr)
 			return p.child, nil
 		},
 	}
+}
+
+// groupOf names the group that shares the sockets with the host; none if the
+// add-on runs as the host's user.
+func groupOf(e Env) string {
+	if e.User == 0 {
+		return ""
+	}
+	return strconv.Itoa(e.User)
 }
 
 // hostEnv is all that an add-on sees of the host's environment.

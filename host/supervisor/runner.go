@@ -2,8 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +15,6 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
 
-	"github.com/billing-addons/customer-portal/sdk/apperr"
-	"github.com/billing-addons/customer-portal/sdk/pack"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
@@ -26,45 +22,15 @@ const (
 	// lifelineFD is where a child finds its end of the lifeline: the first of
 	// exec.Cmd's ExtraFiles.
 	lifelineFD = 3
-	// programFD is above every descriptor that starting a child shuffles.
-	programFD = 64
 	// lastWords is how long output may still arrive after the process ended.
 	lastWords = 250 * time.Millisecond
 )
-
-// openProgram opens a package's program and compares the open file with the
-// list: what runs is this file, whatever its name leads to by then.
-func openProgram(pkg *pack.Package, platform string) (*os.File, error) {
-	file, err := pkg.Binary(platform)
-	if err != nil {
-		return nil, err
-	}
-	named, err := os.Open(pkg.Path(file.Path))
-	if err != nil {
-		return nil, apperr.Wrap(apperr.Invalid, file.Path+" cannot be read.", err)
-	}
-	defer func() { _ = named.Close() }() // it was only read
-	fd, err := unix.FcntlInt(named.Fd(), unix.F_DUPFD_CLOEXEC, programFD)
-	if err != nil {
-		return nil, fmt.Errorf("duplicate program: %w", err)
-	}
-	program := os.NewFile(uintptr(fd), file.Path)
-	sum := sha256.New()
-	if _, err := io.Copy(sum, program); err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", file.Path, err), program.Close())
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != file.SHA256 {
-		changed := apperr.Errorf(apperr.Invalid, "%s has changed since it was packed.", file.Path)
-		return nil, errors.Join(changed, program.Close())
-	}
-	return program, nil
-}
 
 // child runs one add-on process for go-plugin. go-plugin sees the first line of
 // its output and nothing of its stderr, which is read here.
 type child struct {
 	name       string
-	program    *os.File
+	program    program
 	dir        string
 	env        []string
 	confine    confinement
@@ -90,7 +56,7 @@ type child struct {
 var _ runner.Runner = (*child)(nil)
 
 // newChild prepares a process; stderr gets its lines, cut to a bounded length.
-func newChild(program *os.File, name, dir string, env []string, confine confinement, stderr func([]byte)) *child {
+func newChild(program program, name, dir string, env []string, confine confinement, stderr func([]byte)) *child {
 	c := &child{
 		name: name, program: program, dir: dir, confine: confine, stderr: stderr, done: make(chan struct{}),
 		env: append(env, wire.LifelineEnv+"="+strconv.Itoa(lifelineFD)),
@@ -114,18 +80,21 @@ func (c *child) Start(context.Context) error {
 	var err error
 	c.cmd, c.protection, err = c.confine.start(func(traced bool) *exec.Cmd {
 		return &exec.Cmd{
-			Path: "/proc/self/fd/" + strconv.Itoa(int(c.program.Fd())), Args: []string{c.name}, Dir: c.dir, Env: c.env,
+			Path: c.program.path, Args: []string{c.name}, Dir: c.dir, Env: c.env,
 			Stdout: pipes[1], Stderr: pipes[3], ExtraFiles: []*os.File{pipes[4]},
-			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Ptrace: traced},
+			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Ptrace: traced, Credential: c.confine.credential()},
 		}
 	})
 	if err != nil {
-		return errors.Join(err, closeAll(pipes))
+		return errors.Join(err, closeAll(pipes), c.confine.group.close())
 	}
 	c.pid = c.cmd.Process.Pid
 	c.pumps.Go(c.readOutput)
 	c.pumps.Go(c.readErrors)
 	go c.reap()
+	if limit := c.confine.crowd(); limit >= 0 {
+		go c.watchCrowd(limit)
+	}
 	return closeAll([]*os.File{pipes[1], pipes[3], pipes[4]})
 }
 
@@ -147,6 +116,7 @@ func (c *child) reap() {
 		}
 	}
 	c.killGroup()
+	c.confine.group.kill()
 	c.mu.Lock()
 	c.err, c.reaped = c.cmd.Wait(), true
 	c.mu.Unlock()
@@ -159,6 +129,9 @@ func (c *child) reap() {
 	// What is left was read, or comes from a process that left the group.
 	_ = closeAll([]*os.File{c.outR, c.errR, c.lifeline})
 	<-finished
+	if err := c.confine.group.close(); err != nil {
+		c.stderr([]byte(err.Error())) // it goes to the log
+	}
 	_ = c.silenceW.Close() // never fails
 	close(c.done)
 }

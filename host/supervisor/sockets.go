@@ -19,6 +19,8 @@ const maxSocketDir = 50
 type sockets struct {
 	dir  string
 	lock *os.File
+	// groups are nil where there are none.
+	groups *cgroups
 }
 
 // errSwept says that another process swept a folder before its lock was held.
@@ -26,10 +28,10 @@ var errSwept = errors.New("socket folder was swept by another process")
 
 // openSockets sweeps what dead processes left below dataDir and makes a folder
 // for this one. A data folder with a long path gets its sockets in the system's
-// temporary folder.
-func openSockets(dataDir string) (s *sockets, err error) {
+// temporary folder. Where add-ons are users of their own, they may pass through.
+func openSockets(dataDir string, users bool) (s *sockets, err error) {
 	for range 100 {
-		s, err = tryOpenSockets(dataDir)
+		s, err = tryOpenSockets(dataDir, users)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, errSwept) {
 			return s, err
 		}
@@ -39,8 +41,12 @@ func openSockets(dataDir string) (s *sockets, err error) {
 
 // tryOpenSockets fails when other processes that start or end at this moment
 // remove its folders before they are in use.
-func tryOpenSockets(dataDir string) (*sockets, error) {
-	root, err := socketRoot(dataDir)
+func tryOpenSockets(dataDir string, users bool) (*sockets, error) {
+	mode := os.FileMode(0o700)
+	if users {
+		mode = 0o711
+	}
+	root, err := socketRoot(dataDir, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +58,9 @@ func tryOpenSockets(dataDir string) (*sockets, error) {
 		return nil, fmt.Errorf("make socket folder: %w", err)
 	}
 	lock, err := lockDir(dir)
+	if err == nil {
+		err = os.Chmod(dir, mode)
+	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -62,13 +71,13 @@ func tryOpenSockets(dataDir string) (*sockets, error) {
 }
 
 func (s *sockets) close() error {
-	err := errors.Join(os.RemoveAll(s.dir), s.lock.Close())
+	err := errors.Join(s.groups.close(), os.RemoveAll(s.dir), s.lock.Close())
 	// It stays while another process has its sockets there.
 	_ = os.Remove(filepath.Dir(s.dir))
 	return err
 }
 
-func socketRoot(dataDir string) (string, error) {
+func socketRoot(dataDir string, mode os.FileMode) (string, error) {
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return "", fmt.Errorf("find data folder: %w", err)
@@ -84,23 +93,31 @@ func socketRoot(dataDir string) (string, error) {
 	if err := os.Mkdir(root, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("make socket folder: %w", err)
 	}
-	return root, checkPrivate(root)
+	if err := checkPrivate(root); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(root, mode); err != nil {
+		return "", fmt.Errorf("make socket folder: %w", err)
+	}
+	return root, nil
 }
 
-// checkPrivate refuses a folder that somebody else made or can look into.
+// checkPrivate refuses a folder that somebody else made or can look into; passing
+// through is allowed.
 func checkPrivate(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return fmt.Errorf("look at socket folder: %w", err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
+	if !info.IsDir() || info.Mode().Perm()&^0o011 != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
 		return fmt.Errorf("%s must be a folder of this user with mode 0700", dir)
 	}
 	return nil
 }
 
-// sweep removes the folders whose process is gone: nobody holds their lock.
+// sweep removes the folders whose process is gone, and ends what it left running:
+// nobody holds their lock.
 func sweep(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -112,20 +129,32 @@ func sweep(root string) error {
 		if err != nil {
 			continue // in use, or not ours
 		}
-		if err := errors.Join(os.RemoveAll(dir), lock.Close()); err != nil {
+		if err := errors.Join(sweepCgroups(dir), os.RemoveAll(dir), lock.Close()); err != nil {
 			return fmt.Errorf("sweep socket folder: %w", err)
 		}
 	}
 	return nil
 }
 
-func lockDir(dir string) (*os.File, error) {
+func lockDir(dir string) (*os.File, error) { return flock(dir, syscall.LOCK_EX|syscall.LOCK_NB) }
+
+// waitLock is lockDir that waits for whoever has it locked.
+func waitLock(dir string) (*os.File, error) { return flock(dir, syscall.LOCK_EX) }
+
+// flock locks a folder until the file that it returns is closed, by whatever ends
+// this process too.
+func flock(dir string, how int) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open socket folder: %w", err)
+		return nil, fmt.Errorf("open folder: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock socket folder: %w", err), f.Close())
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock folder: %w", err), f.Close())
+		}
 	}
-	return f, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -53,6 +54,9 @@ type Env struct {
 	// An add-on with a SQLite database runs under landlock only if the file is in
 	// it.
 	Folder string
+	// User is the user id, and group id alike, that the add-on runs as; 0 means the
+	// host's. See Users.
+	User int
 }
 
 // Config is what a Supervisor is made of; the first group is required.
@@ -92,6 +96,9 @@ type Config struct {
 	LogLevel slog.Level
 	// Limits bound each add-on's process.
 	Limits Limits
+	// Users tells that Env names users; then these may pass through the folder of
+	// sockets.
+	Users bool
 	// Times are for tests; zero fields have defaults.
 	Times Times
 	// Now is the clock; nil means time.Now.
@@ -212,16 +219,19 @@ func New(cfg Config) *Supervisor {
 // drains and stops them all and returns nil. Any other return is an error of
 // the machine: no folder for sockets.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	socks, err := openSockets(s.cfg.DataDir)
+	socks, err := openSockets(s.cfg.DataDir, s.cfg.Users)
 	if err != nil {
 		return err
+	}
+	if socks.groups, err = openCgroups(filepath.Join(socks.dir, groupRecord)); err != nil {
+		s.cfg.Log.Info("add-ons run without control groups", "reason", err.Error())
 	}
 	defer func() { err = errors.Join(err, socks.close()) }()
 	defer s.stopAll()
 	poll := time.NewTicker(s.cfg.Times.Poll)
 	defer poll.Stop()
 	for {
-		if err := s.reconcile(ctx, socks.dir); err != nil && ctx.Err() == nil {
+		if err := s.reconcile(ctx, socks); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("add-ons not reconciled", "error", err.Error())
 		}
 		select {
@@ -251,7 +261,7 @@ func (s *Supervisor) Wake() {
 
 // reconcile starts, changes and stops workers as the store says. It waits for
 // none: an add-on that takes its time to end keeps no other waiting.
-func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
+func (s *Supervisor) reconcile(ctx context.Context, socks *sockets) error {
 	s.mu.Lock()
 	asked := s.asked
 	s.mu.Unlock()
@@ -263,7 +273,7 @@ func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 	wanted := map[string]bool{}
 	for _, a := range actives {
 		wanted[a.AddonID] = true
-		if w := s.worker(a.AddonID, socketDir); w != nil {
+		if w := s.worker(a.AddonID, socks); w != nil {
 			w.steer(a, asked, generation)
 		}
 	}
@@ -278,7 +288,7 @@ func (s *Supervisor) reconcile(ctx context.Context, socketDir string) error {
 
 // worker returns the add-on's worker, a new one if there is none; nil while the
 // last one is ending, whose end wakes Run.
-func (s *Supervisor) worker(id, socketDir string) *worker {
+func (s *Supervisor) worker(id string, socks *sockets) *worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.workers[id]
@@ -286,7 +296,7 @@ func (s *Supervisor) worker(id, socketDir string) *worker {
 		w = nil
 	}
 	if w == nil {
-		w = newWorker(s, id, socketDir)
+		w = newWorker(s, id, socks)
 		s.workers[id] = w
 		go w.run()
 	}

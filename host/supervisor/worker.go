@@ -14,15 +14,15 @@ import (
 
 // worker keeps one add-on running.
 type worker struct {
-	sup       *Supervisor
-	id        string
-	socketDir string
-	log       *slog.Logger
-	ctx       context.Context // ends when the add-on shall no longer run
-	cancel    context.CancelFunc
-	kick      chan struct{}
-	done      chan struct{}
-	retiring  sync.WaitGroup // processes that another has taken over from
+	sup      *Supervisor
+	id       string
+	sockets  *sockets
+	log      *slog.Logger
+	ctx      context.Context // ends when the add-on shall no longer run
+	cancel   context.CancelFunc
+	kick     chan struct{}
+	done     chan struct{}
+	retiring sync.WaitGroup // processes that another has taken over from
 	// bad is the version that was started last, and pace what became of it; both
 	// are of the goroutine of run.
 	bad  addon.Version
@@ -54,17 +54,17 @@ type goal struct {
 	asked uint64
 }
 
-func newWorker(s *Supervisor, id, socketDir string) *worker {
+func newWorker(s *Supervisor, id string, socks *sockets) *worker {
 	w := &worker{
-		sup:       s,
-		id:        id,
-		socketDir: socketDir,
-		log:       s.cfg.Log.With("addon", id),
-		kick:      make(chan struct{}, 1),
-		done:      make(chan struct{}),
-		pace:      pace{first: s.cfg.Times.FirstRest, longest: s.cfg.Times.LongestRest},
-		state:     Stopped,
-		since:     s.cfg.Now(),
+		sup:     s,
+		id:      id,
+		sockets: socks,
+		log:     s.cfg.Log.With("addon", id),
+		kick:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		pace:    pace{first: s.cfg.Times.FirstRest, longest: s.cfg.Times.LongestRest},
+		state:   Stopped,
+		since:   s.cfg.Now(),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
