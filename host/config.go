@@ -33,8 +33,15 @@ type Config struct {
 	// nobody else uses.
 	Database sqldb.Config
 	// AddonDatabase returns where an add-on keeps its tables, a schema or file of
-	// its own; nil means an SQLite file below DataDir.
+	// its own; nil means an SQLite file. An SQLite file lives in the add-on's own
+	// folder below DataDir; one that is elsewhere moves there at the next start.
 	AddonDatabase func(ctx context.Context, addonID string) (sdk.Database, error)
+	// AddonUsers is a range of user ids that add-ons run as, each as its own; zero
+	// means that they run as this process's user. It takes root, and every folder
+	// above DataDir must let everybody pass.
+	AddonUsers supervisor.Users
+	// AddonLimits bound each add-on; zero fields have defaults.
+	AddonLimits supervisor.Limits
 	// Probation is how long a failure of an add-on's new version leads back to the
 	// one before; 0 means 2 minutes.
 	Probation time.Duration
@@ -84,6 +91,9 @@ func (c Config) validate() (Config, error) {
 		return c, errors.New("host: Log is missing")
 	case c.Tracing != nil && (c.Tracing.Provider == nil || c.Tracing.Addons == nil):
 		return c, errors.New("host: Tracing needs Provider and Addons")
+	}
+	if err := c.AddonUsers.Check(); err != nil {
+		return c, fmt.Errorf("host: AddonUsers: %w", err)
 	}
 	staff, err := origin(c.BaseURL)
 	if err != nil {

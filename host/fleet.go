@@ -4,16 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/host/supervisor"
 	"github.com/billing-addons/customer-portal/sdk"
-	"github.com/billing-addons/customer-portal/sdk/manifest"
-	"github.com/billing-addons/customer-portal/sdk/sqldb"
 	"github.com/billing-addons/customer-portal/sdk/web"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -30,6 +26,7 @@ func (h *Host) openFleet(ctx context.Context) error {
 		Env: h.env, Call: h.jobCall, Settings: h.settingsFor, Fetch: h.shelf.fetch, SelfTest: h.selfTest, Switched: h.shelf.wake, Probation: c.Probation,
 		Meter: h.metrics, Tracing: h.tracing, Packages: h.shelf.dir, DataDir: c.DataDir, Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
 		Times: c.Times,
+		Users: c.AddonUsers.On(), Limits: c.AddonLimits,
 	})
 	return nil
 }
@@ -56,26 +53,6 @@ func (h *Host) takeNewBuilds(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// env returns what an add-on gets at its start: a database if it asked for one,
-// and its key.
-func (h *Host) env(ctx context.Context, m *manifest.Manifest) (supervisor.Env, error) {
-	key, err := h.config.derive("addon/" + m.ID)
-	if err != nil {
-		return supervisor.Env{}, err
-	}
-	env := supervisor.Env{Key: key}
-	if !m.HasPermission("database") {
-		return env, nil
-	}
-	if h.config.AddonDatabase != nil {
-		env.Database, err = h.config.AddonDatabase(ctx, m.ID)
-		return env, err
-	}
-	file := filepath.Join(h.config.DataDir, "addon_"+strings.ReplaceAll(m.ID, "-", "_")+".db")
-	env.Database = sdk.Database{Driver: sqldb.SQLite, DSN: file, DirectDSN: file}
-	return env, nil
 }
 
 // jobCall describes an add-on's work for a biller outside requests.

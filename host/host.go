@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -76,6 +77,11 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 	}()
 	for _, step := range []func(context.Context) error{h.openStore, h.openMetrics, h.openVault, h.openServices, h.openFleet, h.openStates, h.openPages} {
 		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if c.AddonUsers.On() {
+		if err := supervisor.LetPass(c.DataDir, "packages", "run", "addons"); err != nil {
 			return nil, err
 		}
 	}
@@ -207,6 +213,7 @@ func (h *Host) Run(ctx context.Context) error {
 	group.Go(func() error { return h.shelf.follow(ctx) })
 	group.Go(func() error { return h.listen(ctx) })
 	group.Go(func() error { return h.followPurges(ctx) })
+	group.Go(func() error { return h.shelf.keepTidy(ctx, time.Now) })
 	return group.Wait()
 }
 

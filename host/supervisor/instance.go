@@ -2,7 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -25,14 +29,16 @@ type instance struct {
 
 // bring starts a version and tells it its billers.
 func (w *worker) bring(ctx context.Context, v addon.Version, asked uint64) (*instance, error) {
-	if err := w.sup.cfg.Fetch(ctx, w.id, v); err != nil {
+	held, err := w.hold(ctx, v)
+	if err != nil {
 		return nil, err
 	}
 	w.sup.reach("fetched")
 	p, pkg, err := w.launch(ctx, addon.Active{AddonID: w.id, Version: v.Version, Digest: v.Digest})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, held.close())
 	}
+	p.held = held
 	w.sup.reach("started")
 	in := &instance{w: w, version: v, pkg: pkg, process: p, roster: newRoster(w, p.client, pkg.Manifest), asked: asked}
 	in.complete, err = in.roster.sync(ctx)
@@ -46,6 +52,42 @@ func (w *worker) bring(ctx context.Context, v addon.Version, asked uint64) (*ins
 	w.sup.reach("enabled")
 	in.healthy = w.sup.cfg.Now()
 	return in, nil
+}
+
+// hold fetches a version and sees to it that nobody removes its folder, until what
+// it returns is closed or this process ends.
+func (w *worker) hold(ctx context.Context, v addon.Version) (*hold, error) {
+	dir := filepath.Join(w.sup.cfg.Packages, v.Digest)
+	for range 10 {
+		if err := w.sup.cfg.Fetch(ctx, w.id, v); err != nil {
+			return nil, err
+		}
+		lock, err := flock(dir, syscall.LOCK_SH)
+		if err != nil {
+			continue // it was removed a moment ago
+		}
+		held, err := lock.Stat()
+		if err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+		if now, err := os.Stat(dir); err == nil && os.SameFile(held, now) {
+			return &hold{lock}, nil
+		}
+		if err := lock.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil // there is no such package; who opens it says so
+}
+
+// hold is the right to a package's folder; nil is none.
+type hold struct{ lock *os.File }
+
+func (h *hold) close() error {
+	if h == nil {
+		return nil
+	}
+	return h.lock.Close()
 }
 
 // abandon ends a process that failed, at once, and returns why.

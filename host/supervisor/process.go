@@ -33,6 +33,7 @@ type process struct {
 	patience time.Duration
 	sockets  string
 	child    *child
+	held     *hold
 	once     sync.Once
 }
 
@@ -173,6 +174,7 @@ func (p *process) kill() {
 			<-p.child.done
 		}
 		p.output.close()
+		_ = p.held.close() // nothing was written
 		if p.sockets != "" {
 			if err := os.RemoveAll(p.sockets); err != nil {
 				p.log.Warn("sockets not removed", "error", err.Error())

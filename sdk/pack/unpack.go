@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"syscall"
 )
 
 // Unpack checks an archive and puts it into dest/<sha256 of the archive>, which
@@ -21,12 +21,12 @@ func Unpack(r io.Reader, dest string, limits Limits) (p *Package, err error) {
 	if err := os.MkdirAll(dest, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	sweep(dest)
-	temp, err := os.MkdirTemp(dest, tempPrefix)
+	Sweep(dest)
+	temp, lock, err := makeTemp(dest)
 	if err != nil {
-		return nil, fmt.Errorf("make folder: %w", err)
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(temp), lock.Close()) }()
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
@@ -44,20 +44,51 @@ func Unpack(r io.Reader, dest string, limits Limits) (p *Package, err error) {
 const (
 	tempPrefix    = ".unpack-"
 	damagedPrefix = ".damaged-"
-	// abandoned is the age at which nobody works in such a folder any more.
-	abandoned = time.Hour
 )
 
-// sweep removes what processes that were killed have left. What it cannot read
-// or remove stays for the next time.
-func sweep(dest string) {
+// makeTemp makes a folder that nobody sweeps until the lock is closed, by
+// whatever ends this process too.
+func makeTemp(dest string) (temp string, lock *os.File, err error) {
+	for range 100 {
+		if temp, err = os.MkdirTemp(dest, tempPrefix); err != nil {
+			return "", nil, fmt.Errorf("make folder: %w", err)
+		}
+		if lock, err = tryLock(temp); err != nil {
+			continue // another process sweeps it
+		}
+		if _, err = os.Lstat(temp); err == nil {
+			return temp, lock, nil
+		}
+		shut(lock)
+	}
+	return "", nil, fmt.Errorf("make folder: %w", err)
+}
+
+func tryLock(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		shut(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// Sweep removes what processes that were killed while they unpacked have left in
+// dest, and nothing that anybody still works on. What it cannot read or remove
+// stays for the next time.
+func Sweep(dest string) {
 	entries, _ := os.ReadDir(dest)
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), tempPrefix) && !strings.HasPrefix(e.Name(), damagedPrefix) {
 			continue
 		}
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
-			_ = os.RemoveAll(filepath.Join(dest, e.Name()))
+		dir := filepath.Join(dest, e.Name())
+		if lock, err := tryLock(dir); err == nil {
+			_ = os.RemoveAll(dir)
+			shut(lock)
 		}
 	}
 }
@@ -97,16 +128,16 @@ func place(temp, dir string) error {
 		if Verify(dir) == nil {
 			return nil
 		}
-		if err := discard(dir); err != nil {
+		if err := Discard(dir); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("rename %s: it keeps coming back damaged", dir)
 }
 
-// discard moves a damaged folder aside before it is removed, so that nobody
-// sees half of it.
-func discard(dir string) (err error) {
+// Discard removes an unpacked package, which is moved aside before: nobody sees
+// half of it. Nothing happens if there is none.
+func Discard(dir string) (err error) {
 	aside, err := os.MkdirTemp(filepath.Dir(dir), damagedPrefix)
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
