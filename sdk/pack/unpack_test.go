@@ -5,10 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -193,8 +192,8 @@ func TestOpenAnyFolder(t *testing.T) {
 	refused(t, err, "files.json is missing or cannot be read.")
 }
 
-// TestUnpackSweeps finds what a killed process left two hours ago, and what one
-// that is at work has made just now.
+// TestUnpackSweeps finds what killed processes left, and what is being unpacked:
+// its folder is locked.
 func TestUnpackSweeps(t *testing.T) {
 	t.Parallel()
 	dest := t.TempDir()
@@ -202,15 +201,15 @@ func TestUnpackSweeps(t *testing.T) {
 		dir := filepath.Join(dest, name)
 		mustDo(t, os.MkdirAll(filepath.Join(dir, "static"), 0o755))
 		mustDo(t, os.WriteFile(filepath.Join(dir, "static", "x"), nil, 0o444))
-		if strings.HasSuffix(name, "-old") {
-			past := time.Now().Add(-2 * time.Hour)
-			mustDo(t, os.Chtimes(dir, past, past))
-		}
 	}
+	work, err := os.Open(filepath.Join(dest, ".unpack-new"))
+	mustDo(t, err)
+	mustDo(t, syscall.Flock(int(work.Fd()), syscall.LOCK_EX))
 	p, err := pack.Unpack(bytes.NewReader(MustPack(t, folder())), dest, pack.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { mustDo(t, work.Close()) }()
 	want := []string{".unpack-new", p.Digest, "other-old"}
 	if diff := cmp.Diff(want, leftovers(t, dest)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
