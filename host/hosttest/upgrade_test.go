@@ -248,10 +248,16 @@ func TestAnotherProcessUpgrades(t *testing.T) {
 	t.Cleanup(func() { mustDo(t, other.Close()) })
 	mustDo(t, other.Upgrade(t.Context(), "hello", "1.1.0"))
 	mustServe(t, h, "1.1.0")
-	list, err := other.Addons(t.Context())
-	if err != nil || len(list) != 1 || list[0].Version != "1.1.0" || list[0].State != supervisor.Stopped || list[0].PID != 0 {
-		t.Errorf("Addons = %+v, %v", list, err)
-	}
+	pid := mustPID(t, h)
+	h.Until("the other process knows how it is", func() bool {
+		list, err := other.Addons(t.Context())
+		mustDo(t, err)
+		if len(list) != 1 || list[0].Version != "1.1.0" || list[0].PID != 0 || len(list[0].Processes) != 1 {
+			t.Fatalf("Addons = %+v", list)
+		}
+		s, p := list[0], list[0].Processes[0]
+		return s.State == supervisor.Healthy && p.PID == pid && p.Version.Version == "1.1.0" && len(p.Protection) > 0
+	})
 	mustDo(t, other.Rollback(t.Context(), "hello"))
 	mustServe(t, h, "1.0.0")
 }

@@ -129,6 +129,7 @@ func (w *worker) show(in *instance) {
 	w.log.Info("add-on is healthy", "version", in.version.Version, "pid", in.process.child.ID(), "protection", in.process.child.protection)
 	w.set(func() {
 		w.state, w.err, w.retryAt, w.serving, w.trialErr = Healthy, nil, time.Time{}, in, nil
+		w.since = w.sup.cfg.Now()
 		w.synced = 0
 		if in.complete {
 			w.synced = in.asked
