@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/example/notices/notice"
 	"github.com/billing-addons/customer-portal/sdk/example/notices/store"
 	"github.com/billing-addons/customer-portal/sdk/serve"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
@@ -43,7 +44,10 @@ func start(ctx context.Context, env sdk.Env, now func() time.Time) (sdk.Parts, e
 		Slots:   pages.slots(),
 		Billers: billers{notices},
 		Export:  export(notices),
-		Close:   db.Close,
+		CheckSettings: func(_ context.Context, s sdk.Settings) error {
+			return notice.NewBoard(s).Check()
+		},
+		Close: db.Close,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -40,6 +41,9 @@ func run(t *testing.T, f func(t *testing.T, r *rig)) {
 		host.AddBiller(sdk.Biller{ID: contoso, Name: "Contoso Water", TimeZone: "America/New_York"})
 		i := sdktest.Start(t, addon(now), sdktest.WithHost(host),
 			sdktest.WithDatabase(sdk.Database{Driver: c.Driver, DSN: c.DSN, DirectDSN: c.DirectDSN}))
+		for _, b := range []string{sdktest.Northwind, contoso} {
+			host.SetSettings(b, sdktest.Defaults(sdktest.Manifest(t, manifest.FileName)))
+		}
 		i.Enable(sdktest.Northwind, contoso)
 		f(t, &rig{i, t})
 	})
@@ -101,6 +105,82 @@ func TestCustomersReadWhatStaffWrite(t *testing.T) {
 		_, board, _ := r.ask(wire.Staff, r.writer(sdktest.Northwind), http.MethodGet, "/?told=added")
 		if !strings.Contains(board, "New prices") || !strings.Contains(board, "by Dana Whitfield") || !strings.Contains(board, "is on the board") {
 			t.Errorf("board: %s", board)
+		}
+	})
+}
+
+func board(values map[string]any, token string) sdk.Settings {
+	s := map[string]any{"shown": int64(10), "order": "ending", "dates": true}
+	maps.Copy(s, values)
+	return sdk.NewSettings(s, map[string]string{"feed_token": token})
+}
+
+func TestSettingsChangeThePage(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		for _, b := range []string{sdktest.Northwind, contoso} {
+			r.mustAdd(b, "Long", "2026-06-14", "2026-06-19")
+			r.mustAdd(b, "Short", "2026-06-14", "2026-06-15")
+		}
+		r.Configure(sdktest.Northwind, board(map[string]any{"heading": "News & more", "shown": int64(1), "order": "newest", "dates": false}, ""))
+		got := r.public(sdktest.Northwind)
+		if !strings.Contains(got, "<h1>News &amp; more</h1>") || !strings.Contains(got, "Short") || strings.Contains(got, "Long") || strings.Contains(got, "Until") {
+			t.Errorf("set: %s", got)
+		}
+		if got := r.public(contoso); !strings.Contains(got, "<h1>Contoso Water</h1>") || !strings.Contains(got, "Until") {
+			t.Errorf("the other biller's: %s", got)
+		}
+		r.Configure(sdktest.Northwind, board(map[string]any{"refused_words": []string{"free"}}, ""))
+		status, body, _ := r.ask(wire.Staff, r.writer(sdktest.Northwind), http.MethodPost, "/notices", "text", "Now free!", "last", "2026-06-19")
+		if status != http.StatusUnprocessableEntity || !strings.Contains(body, "“free” is one of the words not to use.") || !strings.Contains(body, "Now free!</textarea>") {
+			t.Errorf("refused word: %d %s", status, body)
+		}
+	})
+}
+
+func TestFeed(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.mustAdd(sdktest.Northwind, "Closed", "2026-06-14", "2026-06-19")
+		r.mustAdd(contoso, "Theirs", "2026-06-14", "2026-06-19")
+		feed := func(biller, token string) (int, string) {
+			req := httptest.NewRequest(http.MethodGet, "/feed.json", nil)
+			req.Header.Set("Feed-Token", token)
+			res := r.Do(wire.Public, r.PublicCall(biller), req)
+			b, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.StatusCode, string(b)
+		}
+		if status, _ := feed(sdktest.Northwind, ""); status != http.StatusNotFound {
+			t.Errorf("without a token set: %d", status)
+		}
+		const token = "0123456789abcdef"
+		r.Configure(sdktest.Northwind, board(nil, token))
+		if status, body := feed(sdktest.Northwind, token); status != http.StatusOK || body != `{"notices":[{"text":"Closed","last_day":"2026-06-19"}]}` {
+			t.Errorf("feed: %d %s", status, body)
+		}
+		for _, wrong := range []string{"", "0123456789abcdeF"} {
+			if status, body := feed(sdktest.Northwind, wrong); status != http.StatusForbidden || strings.Contains(body, token) {
+				t.Errorf("wrong token: %d %s", status, body)
+			}
+		}
+		if status, _ := feed(contoso, token); status != http.StatusNotFound {
+			t.Errorf("the other biller's: %d", status)
+		}
+	})
+}
+
+func TestChecksSettings(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		check := func(s sdk.Settings) error {
+			return r.CheckSettings(t.Context(), r.writer(sdktest.Northwind), s)
+		}
+		if err := check(board(nil, "0123456789abcdef")); err != nil {
+			t.Error(err)
+		}
+		err := check(board(map[string]any{"heading": "Free", "refused_words": []string{"free"}}, "short"))
+		if fields := apperr.FieldsOf(err); !apperr.Is(err, apperr.Invalid) || fields["heading"] == "" || fields["feed_token"] == "" {
+			t.Errorf("%v %v", err, fields)
 		}
 	})
 }

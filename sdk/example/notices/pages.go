@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +38,7 @@ type pages struct {
 type view struct {
 	sdk.Call
 	Biller  sdk.Biller
+	Board   notice.Board
 	Today   string
 	Notices []notice.Notice
 	Form    *web.Form
@@ -74,7 +74,7 @@ func day(text string) template.HTML {
 }
 
 func (p *pages) public() http.Handler {
-	return p.routes(map[string]web.HandlerFunc{"GET /{$}": p.showList})
+	return p.routes(map[string]web.HandlerFunc{"GET /{$}": p.showList, "GET /feed.json": p.feed})
 }
 
 func (p *pages) staff() http.Handler {
@@ -116,7 +116,7 @@ func (p *pages) renderProblem(w http.ResponseWriter, r *http.Request, problem we
 
 // look reads what a page of the call shows.
 func (p *pages) look(ctx context.Context) (view, error) {
-	v := view{Call: sdk.CallFrom(ctx), Form: &web.Form{}}
+	v := view{Call: sdk.CallFrom(ctx), Board: notice.NewBoard(sdk.SettingsFrom(ctx)), Form: &web.Form{}}
 	var err error
 	if v.Biller, err = p.host.Billers.Biller(ctx); err != nil {
 		return view{}, err
@@ -134,13 +134,13 @@ func (p *pages) showToday(w http.ResponseWriter, r *http.Request) error {
 	return p.show(p.today, w, r)
 }
 
-// show draws the notices of today.
+// show draws the notices of today, as the settings say.
 func (p *pages) show(page *web.Page[view], w http.ResponseWriter, r *http.Request) error {
 	v, err := p.look(r.Context())
 	if err != nil {
 		return err
 	}
-	v.Notices = slices.DeleteFunc(v.Notices, func(n notice.Notice) bool { return !n.Shown(v.Today) })
+	v.Notices = v.Board.Today(v.Notices, v.Today)
 	return page.Render(w, r, http.StatusOK, v)
 }
 
@@ -171,7 +171,7 @@ func (p *pages) add(w http.ResponseWriter, r *http.Request) error {
 		LastDay:   form.Text("last"),
 		WrittenBy: v.Viewer.Name,
 	}
-	if err := n.Check(v.Today); form.Fail(err) {
+	if err := cmp.Or(n.Check(v.Today), v.Board.Accept(n)); form.Fail(err) {
 		v.Form = form
 		return p.board.Render(w, r, http.StatusUnprocessableEntity, v)
 	}
