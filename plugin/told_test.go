@@ -45,7 +45,7 @@ func TestContactOncePerPage(t *testing.T) {
 		if n := strings.Count(p.body, "mailto:"); n != 1 {
 			t.Errorf("%s: %d contacts", p.path, n)
 		}
-		p.lacks("forgot", "Questions? ")
+		p.lacks("Questions? ")
 	}
 }
 

@@ -86,6 +86,10 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 		URL: m.Link, Code: m.Code, Button: m.ButtonText, ExpiresAt: m.ExpiresAt,
 	}
 	switch {
+	case m.Ref.Kind == portal.MailReset:
+		l.Kind, l.Button, l.NotMe = KindReset, "", m.NotMe
+	case m.Ref.Kind == portal.MailNotice:
+		l.Kind, l.Button, l.Action, l.At = KindNotice, "", string(m.Activity.Action), m.Activity.At
 	case m.Ref.Kind == portal.MailConfirmation:
 		l.Kind, l.Button = KindConfirmation, ""
 	case m.HasAccount:

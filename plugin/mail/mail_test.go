@@ -49,6 +49,14 @@ func letters() map[string]mail.Letter {
 			Kind: mail.KindConfirmation, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
 			URL: "https://pay.example.com/portal/northwind/confirm/8Hq2Zk7M", Code: "048291", ExpiresAt: until,
 		},
+		"reset": {
+			Kind: mail.KindReset, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/reset/8Hq2Zk7M",
+			NotMe: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M", ExpiresAt: until,
+		},
+		"notice": {
+			Kind: mail.KindNotice, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
+			Action: "password.changed", At: until.Add(-72 * time.Hour), ExpiresAt: until,
+		},
 		"add": {
 			Kind: mail.KindAdd, To: "elena@riverafamily.example", CustomerID: "c2", CustomerName: "Rivera Rentals LLC",
 			URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until,

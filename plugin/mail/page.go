@@ -21,6 +21,7 @@ type page struct {
 	Code, CodeHint                   string
 	Button, URL                      string
 	Validity, Unexpected, Questions  string
+	NotMe, NotMeURL, NotMeLink       string
 	QuestionsHTML                    template.HTML
 	Biller, Initial                  string
 	BrandHex                         string
@@ -69,6 +70,22 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.add.button")
 		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
 		p.Unexpected = p.T("mail.add.unexpected")
+	case KindReset:
+		p.Subject = p.T("mail.reset.subject")
+		p.Preview = p.T("mail.reset.preview")
+		p.Lead = p.T("mail.reset.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.reset.button")
+		p.Validity = p.T("mail.reset.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Unexpected = p.T("mail.reset.unexpected")
+		p.NotMe, p.NotMeURL, p.NotMeLink = p.T("mail.reset.notme", "URL", l.NotMe), l.NotMe, p.T("mail.reset.notme.link")
+	case KindNotice:
+		key := "mail.notice." + l.Action
+		p.Subject = p.T(key + ".subject")
+		p.Preview = p.T("mail.notice.preview")
+		p.Lead = p.T(key+".lead", "Biller", p.Biller, "At", p.DateTime(l.At))
+		p.Button = p.T("mail.notice.button")
+		p.Validity = p.T("mail.notice.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Unexpected = p.T("mail.notice.unexpected")
 	default:
 		p.Subject = p.T("mail.invitation.subject")
 		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))

@@ -18,12 +18,16 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Kinds of mail; they are also sdk.Message.Kind.
+// Kinds of mail; the platform knows KindReset and KindNotice as security.
 const (
 	// KindInvitation is mail 1, first or again.
 	KindInvitation = "invitation"
 	// KindConfirmation is mail 2, with the code.
 	KindConfirmation = "confirmation"
+	// KindReset lets somebody choose a new password.
+	KindReset = "reset"
+	// KindNotice tells what happened to somebody's sign-in.
+	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
 	KindAdd = "add"
 )
@@ -44,6 +48,11 @@ type Letter struct {
 	Button string
 	// ExpiresAt is when URL stops working.
 	ExpiresAt time.Time
+	// NotMe is "This wasn't me"; empty where URL is that, or nobody needs it.
+	NotMe string
+	// Action and At are what happened when, of a notice.
+	Action string
+	At     time.Time
 }
 
 // Renderer turns letters into messages. It is safe for concurrent use.
@@ -66,6 +75,15 @@ func NewRenderer(texts *catalogue.Catalogue) (*Renderer, error) {
 	return &Renderer{texts: texts, html: html, plain: plain}, nil
 }
 
+// kindOf is the kind as the platform knows it: mails about a sign-in go to the
+// person's own address, which no customer need have.
+func kindOf(l Letter) string {
+	if l.Kind == KindReset || l.Kind == KindNotice {
+		return "security"
+	}
+	return l.Kind
+}
+
 // Render writes the letter in the biller's name, language and colours. The
 // message has no Key yet.
 func (r *Renderer) Render(b sdk.Biller, l Letter) (sdk.Message, error) {
@@ -78,7 +96,7 @@ func (r *Renderer) Render(b sdk.Biller, l Letter) (sdk.Message, error) {
 		return sdk.Message{}, fmt.Errorf("render mail: %w", err)
 	}
 	return sdk.Message{
-		To: l.To, CustomerID: l.CustomerID, Kind: l.Kind,
+		To: l.To, CustomerID: l.CustomerID, Kind: kindOf(l),
 		Subject: p.Subject,
 		Text:    strings.ReplaceAll(plain.String(), "\r", ""),
 		HTML:    html.String(),

@@ -15,11 +15,16 @@ const (
 	ActionLinked            Action = "invitation.linked"
 	ActionSessionStarted    Action = "session.started"
 	ActionAgreementAccepted Action = "agreement.accepted"
+	ActionResetAsked        Action = "password.reset_asked"
+	ActionPasswordReset     Action = "password.reset"
+	ActionPasswordChanged   Action = "password.changed"
+	// ActionDisowned is "This wasn't me" about another activity, its Object.
+	ActionDisowned Action = "activity.disowned"
 )
 
 // noticed are the actions that the person is told of, because somebody else
 // may have done them.
-func noticed() []Action { return []Action{} }
+func noticed() []Action { return []Action{ActionPasswordReset, ActionPasswordChanged} }
 
 // Notice tells whether the person gets a mail about it, with a link that says
 // "this wasn't me".

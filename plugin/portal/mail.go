@@ -15,6 +15,8 @@ type MailKind string
 const (
 	MailInvitation   MailKind = "invitation"
 	MailConfirmation MailKind = "confirmation"
+	// MailReset lets a person choose a new password.
+	MailReset MailKind = "reset"
 	// MailNotice tells a person what happened to their sign-in.
 	MailNotice MailKind = "notice"
 )
@@ -26,7 +28,7 @@ const JobMail = "mail"
 // MailRef names one mail: jobs hold nothing else, no address and no secret.
 type MailRef struct {
 	Kind MailKind `json:"kind"`
-	// ID is the invitation's, the sign-up's or the activity's.
+	// ID is the invitation's, the sign-up's the activity's or the reset's.
 	ID string `json:"id"`
 	// Generation is set for invitations, Seq for confirmations.
 	Generation int `json:"generation,omitempty"`
@@ -46,7 +48,7 @@ type Mail struct {
 	CustomerName string
 	// HasAccount means that the invited person signs in instead of signing up.
 	HasAccount bool
-	// Link is the welcome or the confirmation link.
+	// Link is the welcome, confirmation or reset link, or that of "This wasn't me".
 	Link string
 	// ButtonText is the biller's wording of the welcome mail's button.
 	ButtonText string
@@ -54,6 +56,8 @@ type Mail struct {
 	ExpiresAt time.Time
 	// Code is the six digits of a confirmation, which live CodeLife.
 	Code string
+	// NotMe is "This wasn't me" of the mail of a Reset.
+	NotMe string
 	// Activity is what a notice is about.
 	Activity Activity
 }
@@ -68,12 +72,15 @@ type MailSource struct {
 	Customer   Customer
 	HasAccount bool
 	Activity   Activity
+	Reset      Reset
+	// Account is whose Reset it is.
+	Account Account
 }
 
 // MailStore reads what mails say and keeps what became of them.
 type MailStore interface {
 	// MailSource returns NotFound for rows that are gone.
-	MailSource(ctx context.Context, biller string, ref MailRef) (MailSource, error)
+	MailSource(ctx context.Context, biller string, ref MailRef, now time.Time) (MailSource, error)
 	// MailSent and MailFailed move the invitation and write the history; a report
 	// about an old generation only writes the history. reason is for staff.
 	MailSent(ctx context.Context, biller string, ref MailRef, now time.Time) error
@@ -83,7 +90,8 @@ type MailStore interface {
 // MailFor makes the mail of a job. ErrStaleMail if it was superseded, revoked or
 // used before it went out.
 func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, error) {
-	src, err := s.Store.MailSource(ctx, c.BillerID, ref)
+	now := s.Now()
+	src, err := s.Store.MailSource(ctx, c.BillerID, ref, now)
 	if apperr.Is(err, apperr.NotFound) {
 		return Mail{}, ErrStaleMail
 	}
@@ -91,12 +99,13 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return Mail{}, err
 	}
 	m := Mail{Ref: ref, CustomerID: src.Customer.ID, CustomerName: src.Customer.Label(), HasAccount: src.HasAccount}
-	now := s.Now()
 	switch ref.Kind {
 	case MailInvitation:
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
 		return s.confirmationMail(c, m, src.SignUp, now)
+	case MailReset:
+		return s.resetMail(c, m, src, now)
 	case MailNotice:
 		return s.noticeMail(c, m, src.Activity), nil
 	}
@@ -132,7 +141,7 @@ func (s *Service) confirmationMail(c Caller, m Mail, su SignUp, now time.Time) (
 // noticeMail goes out however late: what happened has happened.
 func (s *Service) noticeMail(c Caller, m Mail, a Activity) Mail {
 	m.To = a.NoticeTo
-	m.Link = c.PortalURL + "/not-me/" + s.Keys.Token(PurposeDisown, c.BillerID, a.ID, 0, 0)
+	m.Link = s.disownURL(c, a.ID)
 	m.ExpiresAt = a.At.Add(DisownLife)
 	m.Activity = a
 	return m

@@ -129,6 +129,8 @@ var (
 	ErrNoCode = apperr.Field("code", "The code has six digits. Type it as it stands in the newest email from us.")
 	// ErrWrongPassword (Invalid, field "password") is the wrong password of a known sign-up.
 	ErrWrongPassword = apperr.Field("password", "That is not the password you chose. Try again.")
+	// ErrWrongCurrent (Invalid, field "current") is not the password in use.
+	ErrWrongCurrent = apperr.Field("current", "That is not your current password. Try again.")
 	// ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.
 	ErrWrongSignIn = apperr.Errorf(apperr.Unauthenticated, "Email or password is wrong.")
 	// ErrSignedOut (Unauthenticated) is an unknown, expired or ended session.

@@ -94,6 +94,9 @@ type AccountStore interface {
 	DeleteSession(ctx context.Context, biller, tokenHash string) error
 }
 
+// SignInKey names the count of tries to sign in with an address.
+func SignInKey(k Keys, biller, emailNorm string) string { return "signin:" + k.Hash(biller, emailNorm) }
+
 // SignIn signs a person in with email and password, or leads back to an
 // unfinished sign-up or the agreement. ErrWrongSignIn for anything that does not
 // match, after the same work for known and unknown addresses; TooManyRequests
@@ -104,7 +107,7 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		norm = " " + text(email, 254) // nobody has an address with a space; the work is the same
 	}
 	now := s.Now()
-	key := "signin:" + s.Keys.Hash(c.BillerID, norm)
+	key := SignInKey(s.Keys, c.BillerID, norm)
 	if err := s.attempt(ctx, c, key, now); err != nil {
 		return SignedIn{}, err
 	}

@@ -18,6 +18,7 @@ type Purpose string
 const (
 	PurposeInvitation   Purpose = "invitation"
 	PurposeConfirmation Purpose = "confirmation"
+	PurposeReset        Purpose = "reset"
 	// PurposeDisown is "This wasn't me" of a notice; its subject is the activity.
 	PurposeDisown Purpose = "disown"
 )

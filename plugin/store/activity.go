@@ -66,15 +66,18 @@ func insertActivity(ctx context.Context, q querier, biller string, a portal.Acti
 
 // tellPerson sends the notice, whose link lets the person disown what happened.
 func (s *Store) tellPerson(ctx context.Context, tx *sqlx.Tx, biller string, a portal.Activity) error {
-	token := s.keys.Token(portal.PurposeDisown, biller, a.ID, 0, 0)
-	err := insertToken(ctx, tx, biller, portal.Token{
-		Hash: s.keys.Hash(biller, token), Purpose: portal.PurposeDisown, SubjectID: a.ID,
-		CreatedAt: a.At, ExpiresAt: a.At.Add(portal.DisownLife),
-	})
-	if err != nil {
+	if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
 		return err
 	}
 	return enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailNotice, ID: a.ID}, a.At)
+}
+
+func (s *Store) insertDisownToken(ctx context.Context, q querier, biller string, a portal.Activity) error {
+	token := s.keys.Token(portal.PurposeDisown, biller, a.ID, 0, 0)
+	return insertToken(ctx, q, biller, portal.Token{
+		Hash: s.keys.Hash(biller, token), Purpose: portal.PurposeDisown, SubjectID: a.ID,
+		CreatedAt: a.At, ExpiresAt: a.At.Add(portal.DisownLife),
+	})
 }
 
 type activityRow struct {

@@ -12,11 +12,19 @@ import (
 )
 
 // MailSource implements portal.MailStore.
-func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRef) (portal.MailSource, error) {
+func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRef, now time.Time) (portal.MailSource, error) {
 	var src portal.MailSource
 	if ref.Kind == portal.MailNotice {
 		a, err := findActivity(ctx, s.db.R, biller, ref.ID)
 		src.Activity = a
+		return src, err
+	}
+	if ref.Kind == portal.MailReset {
+		var err error
+		if src.Reset, err = findReset(ctx, s.db.R, biller, ref.ID); err != nil {
+			return portal.MailSource{}, err
+		}
+		src.Account, err = s.Account(ctx, biller, src.Reset.EmailNorm, now)
 		return src, err
 	}
 	invitationID := ref.ID
@@ -61,10 +69,10 @@ func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRe
 }
 
 func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef, entry portal.HistoryEntry, e portal.InvitationEvent) error {
-	if ref.Kind == portal.MailNotice {
+	if ref.Kind == portal.MailNotice || ref.Kind == portal.MailReset {
 		return nil // customers' histories tell of invitations and sign-ups only
 	}
-	src, err := s.MailSource(ctx, biller, ref)
+	src, err := s.MailSource(ctx, biller, ref, entry.At)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil
 	}

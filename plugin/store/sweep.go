@@ -11,6 +11,13 @@ import (
 // tokensKept is how long a dead link still says that it has expired.
 const tokensKept = 365 * 24 * time.Hour
 
+// activityKept is how long the portal tells of an activity; the platform's audit
+// log keeps it for longer.
+const activityKept = 365 * 24 * time.Hour
+
+// resetsKept is how long a dead reset still says so.
+const resetsKept = 7 * 24 * time.Hour
+
 // Sweep implements portal.CustomerStore. Each statement stands alone.
 func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
 	deletions := []struct {
@@ -29,6 +36,18 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				FROM throttles
 				WHERE biller_id = $1 AND ends_at <= $2
 				LIMIT $3)`, now},
+		{`DELETE FROM activity
+			WHERE biller_id = $1 AND id IN (
+				SELECT id
+				FROM activity
+				WHERE biller_id = $1 AND at <= $2
+				LIMIT $3)`, now.Add(-activityKept)},
+		{`DELETE FROM resets
+			WHERE biller_id = $1 AND id IN (
+				SELECT id
+				FROM resets
+				WHERE biller_id = $1 AND expires_at <= $2
+				LIMIT $3)`, now.Add(-resetsKept)},
 		{`DELETE FROM tokens
 			WHERE biller_id = $1 AND hash IN (
 				SELECT hash

@@ -18,20 +18,34 @@ type userRow struct {
 	CreatedAt    when   `db:"created_at"`
 }
 
+const selectUser = `
+	SELECT
+		id,
+		email,
+		email_norm,
+		password_hash,
+		state,
+		confirmed_at,
+		created_at
+	FROM users
+	WHERE biller_id = $1`
+
+func (r userRow) user() portal.User {
+	return portal.User{
+		ID:           r.ID,
+		Email:        r.Email,
+		EmailNorm:    r.EmailNorm,
+		PasswordHash: r.PasswordHash,
+		State:        portal.UserState(r.State),
+		ConfirmedAt:  r.ConfirmedAt.Time,
+		CreatedAt:    r.CreatedAt.Time,
+	}
+}
+
 // Account implements portal.AccountStore.
 func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.Time) (portal.Account, error) {
 	var user userRow
-	known, err := get(ctx, s.db.R, &user, `
-		SELECT
-			id,
-			email,
-			email_norm,
-			password_hash,
-			state,
-			confirmed_at,
-			created_at
-		FROM users
-		WHERE biller_id = $1 AND email_norm = $2`, biller, emailNorm)
+	known, err := get(ctx, s.db.R, &user, selectUser+` AND email_norm = $2`, biller, emailNorm)
 	if err != nil {
 		return portal.Account{}, fmt.Errorf("find user: %w", err)
 	}
@@ -43,15 +57,8 @@ func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.
 		return portal.Account{}, fmt.Errorf("find sign-ups: %w", err)
 	}
 	if known {
-		return portal.Account{User: &portal.User{
-			ID:           user.ID,
-			Email:        user.Email,
-			EmailNorm:    user.EmailNorm,
-			PasswordHash: user.PasswordHash,
-			State:        portal.UserState(user.State),
-			ConfirmedAt:  user.ConfirmedAt.Time,
-			CreatedAt:    user.CreatedAt.Time,
-		}}, nil
+		u := user.user()
+		return portal.Account{User: &u}, nil
 	}
 	var account portal.Account
 	for _, r := range rows {

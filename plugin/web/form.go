@@ -15,6 +15,8 @@ type form struct {
 	Shown    bool
 	Password string
 	Strength *strength
+	// Replaces is set where the password takes the place of another.
+	Replaces bool
 	// fields lists the page's fields in order, for the focus.
 	fields []string
 }
@@ -66,6 +68,12 @@ func (f form) show() form {
 		return f
 	}
 	f.Shown, f.Password = true, f.Form.Value("password")
+	return f
+}
+
+// replacing says that the password takes the place of another.
+func (f form) replacing() form {
+	f.Replaces = true
 	return f
 }
 

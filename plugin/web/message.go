@@ -16,6 +16,8 @@ type messagePage struct {
 	Icon, Heading string
 	Lead          template.HTML
 	MaskedEmail   string
+	// Facts are what the page is about, in short.
+	Facts []fact
 	// Does is the button that does something, nil if there is none; Links lead
 	// somewhere, the first being the one to take.
 	Does  *action
@@ -29,6 +31,12 @@ type messagePage struct {
 type action struct {
 	Label, Href string
 	Quiet       bool
+}
+
+// fact is a name and a value.
+type fact struct {
+	Name  string
+	Value template.HTML
 }
 
 // message renders a message page, its title being the heading.

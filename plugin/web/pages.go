@@ -19,6 +19,9 @@ type pages struct {
 	home               *web.Page[homePage]
 	invoice            *web.Page[invoicePage]
 	signin             *web.Page[signInPage]
+	forgot             *web.Page[forgotPage]
+	reset              *web.Page[resetPage]
+	change             *web.Page[changePage]
 	message            *web.Page[messagePage]
 	agreement          *web.Page[agreementPage]
 	invitationOpen     *web.Page[invitationPage]
@@ -74,6 +77,9 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		home:               load(l, l.public, "home.html", homePage{portalPage: signedIn}, homePage{portalPage: signedIn, Open: make([]openInvoice, 0)}),
 		invoice:            load(l, l.public, "invoice_show.html", invoicePage{portalPage: signedIn}),
 		signin:             load(l, l.public, "signin.html", signInPage{frame: f, form: form}),
+		forgot:             load(l, l.public, "forgot.html", forgotPage{frame: f, form: form}),
+		reset:              load(l, l.public, "reset.html", resetPage{frame: f, form: form}),
+		change:             load(l, l.public, "security_password.html", changePage{portalPage: signedIn, form: form}),
 		message:            load(l, l.public, "message.html", messagePage{frame: f, Icon: "info"}),
 		agreement:          load(l, l.public, "agreement.html", agreementPage{frame: f}),
 		invitationOpen:     load(l, l.public, "invitation_open.html", invitationPage{frame: f, form: form, steps: steps}),

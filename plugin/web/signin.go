@@ -32,6 +32,8 @@ func (s *Web) signInForm(v *visit) error {
 	switch v.r.URL.Query().Get("notice") {
 	case "out":
 		notice = v.T("signin.notice.out")
+	case "reset":
+		notice = v.T("signin.notice.reset")
 	case "declined":
 		notice = v.T("signin.notice.declined")
 	}

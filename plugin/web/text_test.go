@@ -273,6 +273,23 @@ func usedKeys(tb testing.TB) (called, literals map[string]bool) {
 }
 
 // madeKeys are the keys that code puts together.
+// actions are all that the portal records.
+func actions(tb testing.TB) []string {
+	tb.Helper()
+	source, err := os.ReadFile("../portal/activity.go")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out []string
+	for _, action := range regexp.MustCompile(`Action = "([a-z_.]+)"`).FindAllStringSubmatch(string(source), -1) {
+		out = append(out, action[1])
+	}
+	if len(out) == 0 {
+		tb.Fatal("no action is found")
+	}
+	return out
+}
+
 func madeKeys(tb testing.TB) []string {
 	tb.Helper()
 	var keys []string
@@ -302,7 +319,15 @@ func madeKeys(tb testing.TB) []string {
 	add("weekday", "0", "1", "2", "3", "4", "5", "6")
 	add("step", "1", "2", "3", "4", "5")
 	add("strength", "0", "1", "2", "3", "4")
-	add("required", "email", "password", "code")
+	add("required", "email", "password", "code", "current")
+	for _, a := range actions(tb) {
+		if portal.Action(a).Notice() {
+			add("mail.notice."+a, "subject", "lead")
+		}
+		if !strings.HasPrefix(a, "invitation.") { // those are about customers, not sign-ins
+			add("activity", a)
+		}
+	}
 	add("column", "display_name", "email", "status", "email_confirmed", "invited", "registered")
 	for _, prefix := range []string{"contact", "home.pay", "invoice.questions", "signin.trouble", "mail.questions", "message.noaccess"} {
 		add(prefix, "both", "phone", "email", "none")

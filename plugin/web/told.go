@@ -29,6 +29,7 @@ func sentences() []sentence {
 		{password.ErrBreached, "password", "error.password.breached"},
 		{password.ErrWeak, "password", "error.password.weak"},
 		{portal.ErrWrongPassword, "password", "error.password.wrong"},
+		{portal.ErrWrongCurrent, "current", "change.wrong"},
 		{portal.ErrWrongCode, "code", "error.code.wrong"},
 		{portal.ErrNoCode, "code", "error.code.digits"},
 		{portal.ErrCodeDead, "", "error.code.dead"},

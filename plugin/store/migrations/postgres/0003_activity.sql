@@ -18,6 +18,7 @@ CREATE TABLE activity (
 	PRIMARY KEY (biller_id, id)
 );
 CREATE INDEX activity_of ON activity (biller_id, user_id, at, id) WHERE user_id <> '';
+CREATE INDEX activity_old ON activity (biller_id, at);
 
 -- +goose Down
 DROP TABLE activity;

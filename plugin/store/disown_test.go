@@ -1,0 +1,82 @@
+package store_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+func TestDisowningAChangedPasswordShutsEverybodyOut(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		w.signedUp(t, "c1")
+		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+		thief, err := w.ChangePassword(ctx, c, in.Session, goodPassword, newPassword)
+		must(t, err)
+		link := token(w.take(t))
+		if a, err := w.OpenDisown(ctx, c, link); err != nil || a.Action != portal.ActionPasswordChanged {
+			t.Errorf("OpenDisown = %+v, %v", a, err)
+		}
+		if err := w.Disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
+			t.Errorf("the other biller disowns: %v", err)
+		}
+		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, link) }), portal.ErrLinkDead)
+		if _, err := w.Session(ctx, c, thief.Session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("the thief is still signed in: %v", err)
+		}
+		if _, err := w.SignIn(ctx, c, "jane@acme.com", newPassword); !errors.Is(err, portal.ErrWrongSignIn) {
+			t.Errorf("the thief's password still works: %v", err)
+		}
+		m := w.take(t)
+		if m.Ref.Kind != portal.MailReset || m.To != "Jane@Acme.com" {
+			t.Fatalf("the person gets %+v", m)
+		}
+		_, err = w.ResetPassword(ctx, c, token(m), "another meadow lantern")
+		must(t, err)
+		_, err = w.SignIn(ctx, c, "jane@acme.com", "another meadow lantern")
+		must(t, err)
+		w.wantOther(t)
+	})
+}
+
+func TestDisowningAnAskingChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		must(t, w.ForgotPassword(ctx, c, "jane@acme.com"))
+		m := w.take(t)
+		notMe := lastPart.FindString(m.NotMe)
+		must(t, w.Disown(ctx, c, notMe))
+		if _, err := w.ResetPassword(ctx, c, token(m), newPassword); !errors.Is(err, portal.ErrResetGone) {
+			t.Errorf("the link after it was disowned: %v", err)
+		}
+		_, err := w.Session(ctx, c, session)
+		must(t, err)
+		_, err = w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+	})
+}
+
+func TestNoticesRunOut(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		w.signedUp(t, "c1")
+		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+		must(t, err)
+		_, err = w.ChangePassword(ctx, c, in.Session, goodPassword, newPassword)
+		must(t, err)
+		link := token(w.take(t))
+		w.clock.Add(portal.DisownLife)
+		if err := w.Disown(ctx, c, link); !errors.Is(err, portal.ErrLinkExpired) {
+			t.Errorf("after three days: %v", err)
+		}
+		_, err = w.OpenDisown(ctx, c, "garbage")
+		wantCode(t, err, apperr.NotFound)
+	})
+}

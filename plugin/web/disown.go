@@ -1,0 +1,69 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+)
+
+// disownForm asks before anything is undone: mail scanners follow links.
+func (s *Web) disownForm(v *visit) error {
+	token := v.r.PathValue("token")
+	a, err := s.service.OpenDisown(v.r.Context(), v.caller, token)
+	if err != nil {
+		return v.disownFailed(err)
+	}
+	lead := v.Rich("disown.lead", "Biller", v.Name())
+	if a.Action == portal.ActionResetAsked {
+		lead = v.Rich("disown.lead.asked", "Biller", v.Name())
+	}
+	return v.message(http.StatusOK, messagePage{
+		Icon: "lock", Heading: v.T("disown.title"), Lead: lead, Facts: v.activityFacts(a),
+		Does: &action{Label: v.T("disown.submit"), Href: v.Path("/not-me/" + url.PathEscape(token))},
+	})
+}
+
+// activityFacts says what happened, when and from where.
+func (v *visit) activityFacts(a portal.Activity) []fact {
+	facts := []fact{
+		{v.T("activity.what"), escaped(v.T("activity." + string(a.Action)))},
+		{v.T("activity.when"), escaped(v.DateTime(a.At))},
+	}
+	if a.IP != "" {
+		facts = append(facts, fact{v.T("activity.where"), escaped(a.IP)})
+	}
+	return facts
+}
+
+// disown is **This wasn't me**.
+func (s *Web) disown(v *visit) error {
+	token := v.r.PathValue("token")
+	a, err := s.service.OpenDisown(v.r.Context(), v.caller, token)
+	if err == nil {
+		err = s.service.Disown(v.r.Context(), v.caller, token)
+	}
+	if err != nil {
+		return v.disownFailed(err)
+	}
+	v.dropCookie(cookieSession)
+	lead := v.Rich("disown.done.lead")
+	if a.Action == portal.ActionResetAsked {
+		lead = v.Rich("disown.done.asked")
+	}
+	return v.message(http.StatusOK, messagePage{
+		Icon: "check", Heading: v.T("disown.done.title"), Lead: lead,
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in"), Quiet: true}}, Note: v.Contact(),
+	})
+}
+
+func (v *visit) disownFailed(err error) error {
+	if errors.Is(err, portal.ErrLinkExpired) || errors.Is(err, portal.ErrLinkDead) {
+		return v.message(http.StatusOK, messagePage{
+			Icon: "hourglass", Heading: v.T("reset.gone.title"), Lead: v.Rich("disown.gone.lead"),
+			Links: []action{{Label: v.T("forgot.link"), Href: v.Path("/forgot")}}, Note: v.Contact(),
+		})
+	}
+	return err
+}
