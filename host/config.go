@@ -61,6 +61,8 @@ type Config struct {
 	// the folder Packages.
 	Marketplace marketplace.Source
 	Packages    string
+	// Policy says which of them billers may install; empty means PolicyAll.
+	Policy Policy
 	// SMTP says how mail leaves; its Key is derived here.
 	SMTP mail.Config
 	// TrustedProxies are the peers whose X-Forwarded-For, X-Request-Id and
@@ -117,6 +119,13 @@ func (c Config) validate() (Config, error) {
 	}
 	if c.SignInPath == "" {
 		c.SignInPath = "/sign-in"
+	}
+	switch c.Policy {
+	case "":
+		c.Policy = PolicyAll
+	case PolicyAll, PolicyApproved:
+	default:
+		return c, fmt.Errorf("host: Policy %q is neither all nor approved", c.Policy)
 	}
 	c.Log = slog.New(observe.LogHandler(c.Log.Handler()))
 	if c.Marketplace == nil {

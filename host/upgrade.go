@@ -20,10 +20,18 @@ import (
 // Billers keep what they agreed to: a version that asks for more permissions does
 // without them until their staff agree.
 //
-// NotFound if the version is not offered or the platform does not run the add-on,
-// Invalid if the version needs another host. Wanting what runs takes back what
-// was wanted before.
-func (h *Host) Upgrade(ctx context.Context, addonID, version string) error {
+// seen is the digest of the version that the operator saw run, so that an old page
+// cannot undo what somebody else chose; empty means whichever. Wanting once more
+// what is wanted changes nothing, and wanting what runs takes back what was wanted
+// before. Changes are kept in the operators' audit.
+//
+// PermissionDenied without the ability addons:operate, NotFound if the version is
+// not offered or the platform does not run the add-on, Invalid if the version needs
+// another host, Conflict if another version runs than seen.
+func (h *Host) Upgrade(ctx context.Context, by addon.Staff, addonID, version, seen string) error {
+	if err := mayOperate(by); err != nil {
+		return err
+	}
 	a, err := h.store.ActiveOf(ctx, addonID)
 	if err != nil {
 		return err
@@ -36,36 +44,50 @@ func (h *Host) Upgrade(ctx context.Context, addonID, version string) error {
 	if !m.AcceptsHost(wire.SDKVersion) {
 		return apperr.Errorf(apperr.Invalid, "%s %s needs a host of version %s; this one is %s.", m.Name, m.Version, m.Host, wire.SDKVersion)
 	}
-	return h.want(ctx, a, addon.Version{Version: m.Version, Digest: offer.Digest})
+	v := addon.Version{Version: m.Version, Digest: offer.Digest}
+	return h.want(ctx, seen, v, operation(by, addon.ActionUpgrade, addonID, a.Version, v.Version))
 }
 
 // Rollback makes the version before the current one the wanted version, on the
-// same path as Upgrade. NotFound if the platform does not run the add-on; Conflict
-// if no version before is kept.
-func (h *Host) Rollback(ctx context.Context, addonID string) error {
+// same path and with the same rules as Upgrade. Conflict if no version before is
+// kept.
+func (h *Host) Rollback(ctx context.Context, by addon.Staff, addonID, seen string) error {
+	if err := mayOperate(by); err != nil {
+		return err
+	}
 	a, err := h.store.ActiveOf(ctx, addonID)
 	if err != nil {
 		return err
 	}
+	if seen != "" && a.Digest != seen {
+		return apperr.Errorf(apperr.Conflict, "Another version runs by now. Look again before you choose.")
+	}
 	if a.Previous.Digest == "" {
 		return apperr.Errorf(apperr.Conflict, "No version before %s is kept.", a.Version)
 	}
-	return h.want(ctx, a, a.Previous)
+	return h.want(ctx, a.Digest, a.Previous, operation(by, addon.ActionRollback, addonID, a.Version, a.Previous.Version))
 }
 
-func (h *Host) want(ctx context.Context, a addon.Active, v addon.Version) error {
-	if err := h.store.Want(ctx, a.AddonID, v); err != nil {
+func (h *Host) want(ctx context.Context, seen string, v addon.Version, o addon.Operation) error {
+	done, err := h.store.WantFrom(ctx, seen, v, o)
+	if err != nil {
 		return err
 	}
-	h.config.Log.InfoContext(ctx, "another version is wanted", "addon", a.AddonID, "from", a.Version, "to", v.Version)
+	if done {
+		h.config.Log.InfoContext(ctx, "another version is wanted", "addon", o.AddonID, "from", o.From, "to", o.To, "by", o.StaffID)
+	}
 	h.fleet.Wake()
 	return nil
 }
 
 // Retry makes running hosts start an add-on at once that rests after a failure or
-// is broken. It is for the operator. NotFound if the platform does not run it.
-func (h *Host) Retry(ctx context.Context, addonID string) error {
-	if err := h.store.Retry(ctx, addonID); err != nil {
+// is broken. It is kept in the operators' audit. PermissionDenied without the
+// ability addons:operate, NotFound if the platform does not run the add-on.
+func (h *Host) Retry(ctx context.Context, by addon.Staff, addonID string) error {
+	if err := mayOperate(by); err != nil {
+		return err
+	}
+	if err := h.store.Retry(ctx, operation(by, addon.ActionRetry, addonID, "", "")); err != nil {
 		return err
 	}
 	h.fleet.Wake()

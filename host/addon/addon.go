@@ -33,6 +33,18 @@ type Installation struct {
 	InstalledBy string
 	InstalledAt time.Time
 	UpdatedAt   time.Time
+	// ExportedAt is when the biller last took its data out; zero for never since
+	// the add-on was installed last.
+	ExportedAt time.Time
+	// Purge says who has the data deleted; zero unless the state is Purging.
+	Purge Purge
+}
+
+// Purge is an order to delete what an add-on keeps for a biller.
+type Purge struct {
+	StaffID, By string
+	// KeepExport has the server that purges write the data to a file first.
+	KeepExport bool
 }
 
 // Granted tells whether the biller agreed to the permission.
@@ -43,10 +55,12 @@ func (i Installation) Granted(permission string) bool {
 // State of an installation.
 type State string
 
-// States of an installation. Suspended keeps the data and closes the pages.
+// States of an installation. Suspended keeps the data and closes the pages;
+// Purging is a suspended one whose data is being deleted for good.
 const (
 	Enabled   State = "enabled"
 	Suspended State = "suspended"
+	Purging   State = "purging"
 )
 
 // Staff is a signed-in person who works for a biller, as the platform says.

@@ -150,7 +150,7 @@ func crashesEveryMinute(s *scene) {
 	a := s.rascal()
 	s.clear(a.RetryAt.IsZero() && strings.Contains(a.Report, "told to crash"), "status %+v", a)
 	s.down(s.Try(http.MethodGet, "/rascal/northwind/", ""))
-	mustDo(s.t, s.Retry(s.t.Context(), "rascal"))
+	mustDo(s.t, s.Retry(s.t.Context(), hosttest.Dana(), "rascal"))
 	s.rascalServes()
 }
 

@@ -125,7 +125,7 @@ func (p *Platform) StaffFrom(r *http.Request) (addon.Staff, error) {
 func Dana() addon.Staff {
 	return addon.Staff{
 		ID: "dana", Name: "Dana Whitfield", Email: "dana@northwind.example", BillerID: "northwind",
-		Abilities: []string{addon.AbilityInstall, "staff:invite", "staff:configure", "staff:report"},
+		Abilities: []string{addon.AbilityInstall, addon.AbilityOperate, "staff:invite", "staff:configure", "staff:report"},
 	}
 }
 

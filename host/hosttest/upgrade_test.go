@@ -116,9 +116,9 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	add("1.1.0")
 	stop := load(t, h)
 	for range 20 {
-		mustDo(t, h.Upgrade(t.Context(), "hello", "1.1.0"))
+		mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
 		mustServe(t, h, "1.1.0")
-		mustDo(t, h.Rollback(t.Context(), "hello"))
+		mustDo(t, h.Rollback(t.Context(), hosttest.Dana(), "hello", ""))
 		mustServe(t, h, "1.0.0")
 	}
 	asked, failures := stop()
@@ -135,7 +135,7 @@ func TestBrokenVersionIsRefused(t *testing.T) {
 	h, add := mustVersions(t)
 	pid := mustPID(t, h)
 	add("1.1.0-broken")
-	mustDo(t, h.Upgrade(t.Context(), "hello", ""))
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "", ""))
 	h.Until("the version is refused", func() bool { return mustStatus(t, h).Failed.Version.Version == "1.1.0-broken" })
 	if s := mustStatus(t, h); s.Failed.Reason != "The first page answered with status 500." || s.Version != "1.0.0" || s.Next.Digest != "" {
 		t.Errorf("status = %+v", s)
@@ -143,7 +143,7 @@ func TestBrokenVersionIsRefused(t *testing.T) {
 	if again := mustPID(t, h); again != pid {
 		t.Errorf("process %d serves now, not %d", again, pid)
 	}
-	if err := h.Rollback(t.Context(), "hello"); !apperr.Is(err, apperr.Conflict) {
+	if err := h.Rollback(t.Context(), hosttest.Dana(), "hello", ""); !apperr.Is(err, apperr.Conflict) {
 		t.Errorf("Rollback without a version before = %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestCrashOnProbationLeadsBack(t *testing.T) {
 	t.Parallel()
 	h, add := mustVersions(t)
 	add("1.1.0")
-	mustDo(t, h.Upgrade(t.Context(), "hello", "1.1.0"))
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
 	mustServe(t, h, "1.1.0")
 	if s := mustStatus(t, h); s.Previous.Version != "1.0.0" || !s.OnProbation(time.Now()) {
 		t.Errorf("status = %+v", s)
@@ -171,7 +171,7 @@ func TestCrashAfterProbationDoesNotLeadBack(t *testing.T) {
 	t.Parallel()
 	h, add := mustVersions(t, func(c *host.Config, _ *hosttest.Platform) { c.Probation = time.Nanosecond })
 	add("1.1.0")
-	mustDo(t, h.Upgrade(t.Context(), "hello", "1.1.0"))
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
 	mustServe(t, h, "1.1.0")
 	pid := mustPID(t, h)
 	mustKill(t, pid)
@@ -186,7 +186,7 @@ func TestMorePermissionsWaitForStaff(t *testing.T) {
 	h, add := mustVersions(t)
 	add("1.1.0", "permissions:\n", "permissions:\n  - name: customers:read\n    reason: To greet customers by name.\n")
 	customers := func() string { return h.Get("/hello/northwind/customers").Body }
-	mustDo(t, h.Upgrade(t.Context(), "hello", "1.1.0"))
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
 	mustServe(t, h, "1.1.0")
 	if got := customers(); got != "<p>permission_denied</p>" {
 		t.Errorf("before staff agree: %s", got)
@@ -200,7 +200,7 @@ func TestMorePermissionsWaitForStaff(t *testing.T) {
 	mustDo(t, h.Install(t.Context(), hosttest.Dana(), "hello", nil))
 	h.Until("the permission counts", func() bool { return customers() == "<p>not_found</p>" })
 
-	mustDo(t, h.Rollback(t.Context(), "hello"))
+	mustDo(t, h.Rollback(t.Context(), hosttest.Dana(), "hello", ""))
 	mustServe(t, h, "1.0.0")
 	list, err := h.Installed(t.Context(), "northwind")
 	if err != nil || len(list) != 1 || list[0].State != addon.Enabled {
@@ -217,19 +217,19 @@ func TestUpgradeErrors(t *testing.T) {
 		err  error
 		code apperr.Code
 	}{
-		{"not running", h.Upgrade(t.Context(), "other", ""), apperr.NotFound},
-		{"not offered", h.Upgrade(t.Context(), "hello", "3.0.0"), apperr.NotFound},
-		{"for another host", h.Upgrade(t.Context(), "hello", "2.0.0"), apperr.Invalid},
-		{"roll back what does not run", h.Rollback(t.Context(), "other"), apperr.NotFound},
-		{"retry what does not run", h.Retry(t.Context(), "other"), apperr.NotFound},
+		{"not running", h.Upgrade(t.Context(), hosttest.Dana(), "other", "", ""), apperr.NotFound},
+		{"not offered", h.Upgrade(t.Context(), hosttest.Dana(), "hello", "3.0.0", ""), apperr.NotFound},
+		{"for another host", h.Upgrade(t.Context(), hosttest.Dana(), "hello", "2.0.0", ""), apperr.Invalid},
+		{"roll back what does not run", h.Rollback(t.Context(), hosttest.Dana(), "other", ""), apperr.NotFound},
+		{"retry what does not run", h.Retry(t.Context(), hosttest.Dana(), "other"), apperr.NotFound},
 	} {
 		if !apperr.Is(tt.err, tt.code) {
 			t.Errorf("%s: %v, want %s", tt.what, tt.err, tt.code)
 		}
 	}
 	pid := mustPID(t, h)
-	mustDo(t, h.Upgrade(t.Context(), "hello", "1.0.0"))
-	mustDo(t, h.Retry(t.Context(), "hello"))
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.0.0", ""))
+	mustDo(t, h.Retry(t.Context(), hosttest.Dana(), "hello"))
 	mustServe(t, h, "1.0.0")
 	if again := mustPID(t, h); again != pid {
 		t.Errorf("process %d serves now, not %d", again, pid)
@@ -246,7 +246,7 @@ func TestAnotherProcessUpgrades(t *testing.T) {
 	other, err := host.New(t.Context(), *config, h.Platform)
 	mustDo(t, err)
 	t.Cleanup(func() { mustDo(t, other.Close()) })
-	mustDo(t, other.Upgrade(t.Context(), "hello", "1.1.0"))
+	mustDo(t, other.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
 	mustServe(t, h, "1.1.0")
 	pid := mustPID(t, h)
 	h.Until("the other process knows how it is", func() bool {
@@ -258,7 +258,7 @@ func TestAnotherProcessUpgrades(t *testing.T) {
 		s, p := list[0], list[0].Processes[0]
 		return s.State == supervisor.Healthy && p.PID == pid && p.Version.Version == "1.1.0" && len(p.Protection) > 0
 	})
-	mustDo(t, other.Rollback(t.Context(), "hello"))
+	mustDo(t, other.Rollback(t.Context(), hosttest.Dana(), "hello", ""))
 	mustServe(t, h, "1.0.0")
 }
 

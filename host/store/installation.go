@@ -22,6 +22,11 @@ type installationRow struct {
 	InstalledBy string    `db:"installed_by"`
 	InstalledAt time.Time `db:"installed_at"`
 	UpdatedAt   time.Time `db:"updated_at"`
+
+	ExportedAt sql.NullTime `db:"exported_at"`
+	PurgeStaff string       `db:"purge_staff"`
+	PurgeBy    string       `db:"purge_by"`
+	PurgeKeep  bool         `db:"purge_keep"`
 }
 
 func (r installationRow) installation() (addon.Installation, error) {
@@ -33,6 +38,8 @@ func (r installationRow) installation() (addon.Installation, error) {
 		InstalledBy: r.InstalledBy,
 		InstalledAt: r.InstalledAt.UTC(),
 		UpdatedAt:   r.UpdatedAt.UTC(),
+		ExportedAt:  moment(r.ExportedAt),
+		Purge:       addon.Purge{StaffID: r.PurgeStaff, By: r.PurgeBy, KeepExport: r.PurgeKeep},
 	}
 	if err := json.Unmarshal([]byte(r.Permissions), &i.Permissions); err != nil {
 		return addon.Installation{}, fmt.Errorf("read permissions of %s for %s: %w", r.AddonID, r.BillerID, err)
@@ -54,7 +61,8 @@ func permissionsText(permissions []string) (string, error) {
 
 // Install enables an add-on for a biller, for the first time or after it was
 // suspended, and returns the installation with its times. Of several callers
-// one wins; the others get Conflict, as does everybody while it is enabled.
+// one wins; the others get Conflict, as does everybody while it is enabled or its
+// data is being deleted.
 func (s *Store) Install(ctx context.Context, i addon.Installation) (addon.Installation, error) {
 	permissions, err := permissionsText(i.Permissions)
 	if err != nil {
@@ -79,7 +87,8 @@ func (s *Store) Install(ctx context.Context, i addon.Installation) (addon.Instal
 			version = excluded.version,
 			installed_by = excluded.installed_by,
 			installed_at = excluded.installed_at,
-			updated_at = excluded.updated_at
+			updated_at = excluded.updated_at,
+			exported_at = NULL
 		WHERE installations.biller_id = $1
 			AND installations.state = 'suspended'
 		RETURNING
@@ -90,15 +99,28 @@ func (s *Store) Install(ctx context.Context, i addon.Installation) (addon.Instal
 			version,
 			installed_by,
 			installed_at,
-			updated_at`,
+			updated_at,
+			exported_at,
+			purge_staff,
+			purge_by,
+			purge_keep`,
 		i.BillerID, i.AddonID, permissions, i.Version, i.InstalledBy, s.now())
 	if errors.Is(err, sql.ErrNoRows) {
-		return addon.Installation{}, apperr.Errorf(apperr.Conflict, "This add-on is installed already.")
+		return addon.Installation{}, s.errTaken(ctx, i.BillerID, i.AddonID)
 	}
 	if err != nil {
 		return addon.Installation{}, fmt.Errorf("install add-on: %w", err)
 	}
 	return row.installation()
+}
+
+// errTaken tells why an add-on cannot be installed now.
+func (s *Store) errTaken(ctx context.Context, biller, addonID string) error {
+	now, err := s.Installation(ctx, biller, addonID)
+	if err == nil && now.State == addon.Purging {
+		return errPurging()
+	}
+	return apperr.Errorf(apperr.Conflict, "This add-on is installed already.")
 }
 
 // Agree replaces the permissions of an enabled installation by those that the
@@ -128,7 +150,8 @@ func (s *Store) Suspend(ctx context.Context, biller, addonID string) error {
 		UPDATE installations
 		SET
 			state = 'suspended',
-			updated_at = $3
+			updated_at = $3,
+			exported_at = NULL
 		WHERE biller_id = $1
 			AND addon_id = $2
 			AND state = 'enabled'`,
@@ -168,7 +191,11 @@ func (s *Store) Installation(ctx context.Context, biller, addonID string) (addon
 			version,
 			installed_by,
 			installed_at,
-			updated_at
+			updated_at,
+			exported_at,
+			purge_staff,
+			purge_by,
+			purge_keep
 		FROM installations
 		WHERE biller_id = $1
 			AND addon_id = $2`,
@@ -194,7 +221,11 @@ func (s *Store) Installations(ctx context.Context, biller string) ([]addon.Insta
 			version,
 			installed_by,
 			installed_at,
-			updated_at
+			updated_at,
+			exported_at,
+			purge_staff,
+			purge_by,
+			purge_keep
 		FROM installations
 		WHERE biller_id = $1
 		ORDER BY addon_id`, biller)
@@ -213,7 +244,11 @@ func (s *Store) InstallationsOf(ctx context.Context, addonID string) ([]addon.In
 			version,
 			installed_by,
 			installed_at,
-			updated_at
+			updated_at,
+			exported_at,
+			purge_staff,
+			purge_by,
+			purge_keep
 		FROM installations
 		WHERE addon_id = $1
 		ORDER BY biller_id`, addonID)

@@ -23,7 +23,7 @@ func Migrations() (sqldb.Migrations, error) {
 	if err != nil {
 		return sqldb.Migrations{}, fmt.Errorf("open migrations: %w", err)
 	}
-	return sqldb.Migrations{Name: "host", Files: files, Program: 2, Reference: []string{"addons"}}, nil
+	return sqldb.Migrations{Name: "host", Files: files, Program: 2, Reference: []string{"addons", "approvals", "operations"}}, nil
 }
 
 // Store keeps the host's records. It is safe for concurrent use, also by

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -28,6 +30,39 @@ func (s *Store) Want(ctx context.Context, addonID string, v addon.Version) error
 		WHERE addon_id = $1`,
 		addonID, v.Version, v.Digest, s.now())
 	return none(res, err, "want version", errNotRunning())
+}
+
+// WantFrom is Want in the name of an operator who saw the version with the digest
+// seen run; empty means whichever. Conflict if another one runs by now. Wanting
+// once more what is wanted changes and records nothing.
+func (s *Store) WantFrom(ctx context.Context, seen string, v addon.Version, o addon.Operation) (done bool, err error) {
+	err = s.recorded(ctx, o, func(tx *sqlx.Tx) (bool, error) {
+		res, err := tx.ExecContext(ctx, `
+			UPDATE addons
+			SET
+				next_version = CASE WHEN digest = $3 THEN '' ELSE $2 END,
+				next_digest = CASE WHEN digest = $3 THEN '' ELSE $3 END,
+				failed_version = '',
+				failed_digest = '',
+				failed_reason = '',
+				failed_at = NULL,
+				updated_at = $4
+			WHERE addon_id = $1
+				AND ($5 = '' OR digest = $5)
+				AND (failed_digest <> '' OR CASE WHEN digest = $3 THEN next_digest <> '' ELSE next_digest <> $3 END)`,
+			o.AddonID, v.Version, v.Digest, s.now(), seen)
+		n, err := affected(res, err, "want version")
+		done = n > 0
+		return done, err
+	})
+	if err != nil || done {
+		return done && err == nil, err
+	}
+	a, err := s.ActiveOf(ctx, o.AddonID)
+	if err == nil && seen != "" && a.Digest != seen {
+		err = apperr.Errorf(apperr.Conflict, "Another version runs by now. Look again before you choose.")
+	}
+	return false, err
 }
 
 // Promote makes the wanted version with this digest the one that runs, keeps the
@@ -113,16 +148,18 @@ func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (boo
 	return n > 0, err
 }
 
-// Retry makes running servers start an add-on at once that rests or is broken.
-// NotFound if the platform does not run it.
-func (s *Store) Retry(ctx context.Context, addonID string) error {
-	res, err := s.change(ctx, addonID, `
-		UPDATE addons
-		SET
-			updated_at = $2
-		WHERE addon_id = $1`,
-		addonID, s.now())
-	return none(res, err, "retry add-on", errNotRunning())
+// Retry makes running servers start an add-on at once that rests or is broken, in
+// the name of an operator. NotFound if the platform does not run it.
+func (s *Store) Retry(ctx context.Context, o addon.Operation) error {
+	return s.recorded(ctx, o, func(tx *sqlx.Tx) (bool, error) {
+		res, err := tx.ExecContext(ctx, `
+			UPDATE addons
+			SET
+				updated_at = $2
+			WHERE addon_id = $1`,
+			o.AddonID, s.now())
+		return true, none(res, err, "retry add-on", errNotRunning())
+	})
 }
 
 func affected(res sql.Result, err error, what string) (int64, error) {

@@ -101,9 +101,9 @@ func TestUpgradeLife(t *testing.T) {
 		}
 		wantActive(t, w, "kept", want)
 		step()
-		mustDo(t, w.Retry(ctx, portal))
+		mustDo(t, w.Retry(ctx, addon.Operation{AddonID: portal, Action: addon.ActionRetry}))
 		wantActive(t, w, "retry", want)
-		wantCode(t, "retry what does not run", w.Retry(ctx, "nothing"), apperr.NotFound)
+		wantCode(t, "retry what does not run", w.Retry(ctx, addon.Operation{AddonID: "nothing"}), apperr.NotFound)
 	})
 }
 

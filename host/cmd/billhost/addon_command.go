@@ -16,7 +16,8 @@ type addonCommands struct {
 	Install   addonInstallCommand   `cmd:"" help:"Install an add-on with all permissions it asks for; running servers follow."`
 	Uninstall addonUninstallCommand `cmd:"" help:"Switch an add-on off for a biller; its data stays."`
 
-	addonVersionCommands `embed:""`
+	addonVersionCommands  `embed:""`
+	addonOperatorCommands `embed:""`
 }
 
 type addonListCommand struct {
@@ -119,9 +120,11 @@ func withPlatform(ctx context.Context, p *Program, c Config, f func(*host.Host, 
 	return err
 }
 
-// commandLine is who acts when the operator types a command.
+// commandLine is who acts for a biller when the operator types a command.
 func commandLine(b sdk.Biller) addon.Staff {
-	return addon.Staff{ID: "command-line", Name: "Command line", BillerID: b.ID, Abilities: []string{addon.AbilityInstall}}
+	s := operator()
+	s.BillerID = b.ID
+	return s
 }
 
 // offline fills the origins, which a command that serves nobody does not need.

@@ -92,7 +92,7 @@ type addonUpgradeCommand struct {
 
 func (cmd *addonUpgradeCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
-		if err := h.Upgrade(ctx, cmd.Addon, cmd.Version); err != nil {
+		if err := h.Upgrade(ctx, operator(), cmd.Addon, cmd.Version, ""); err != nil {
 			return err
 		}
 		return outcome(ctx, p, h, cmd.Addon, cmd.Wait)
@@ -106,7 +106,7 @@ type addonRollbackCommand struct {
 
 func (cmd *addonRollbackCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
-		if err := h.Rollback(ctx, cmd.Addon); err != nil {
+		if err := h.Rollback(ctx, operator(), cmd.Addon, ""); err != nil {
 			return err
 		}
 		return outcome(ctx, p, h, cmd.Addon, cmd.Wait)
@@ -161,7 +161,7 @@ type addonRetryCommand struct {
 
 func (cmd *addonRetryCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
-		if err := h.Retry(ctx, cmd.Addon); err != nil {
+		if err := h.Retry(ctx, operator(), cmd.Addon); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(p.Stdout, "Running servers start %s at once\n", cmd.Addon)

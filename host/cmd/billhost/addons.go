@@ -48,7 +48,7 @@ func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp st
 	}
 	h, err := host.New(ctx, host.Config{
 		DataDir: filepath.Join(c.DataDir, "host"), Database: at, AddonDatabase: l.places.addon, Key: key,
-		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Marketplace: market, Packages: c.Packages,
+		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Marketplace: market, Packages: c.Packages, Policy: host.Policy(c.AddonPolicy),
 		SMTP:           mail.Config{URL: smtp, From: c.MailFrom, PlatformName: "Billhost"},
 		TrustedProxies: c.proxies, Dev: c.Dev, Version: Version, Log: log, Now: now,
 		Metrics: w.registerer(), Tracing: w.tracing,

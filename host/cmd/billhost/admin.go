@@ -93,7 +93,7 @@ type staffAddCommand struct {
 	Biller string `required:"" placeholder:"SLUG" help:"Slug of the biller."`
 	Email  string `required:"" help:"The person's address."`
 	Name   string `help:"The person's name; the address by default."`
-	Role   string `required:"" enum:"owner,manager,viewer" help:"owner, manager or viewer."`
+	Role   string `required:"" enum:"operator,owner,manager,viewer" help:"owner, manager or viewer; operator is an owner who also operates the add-ons of the whole platform."`
 }
 
 func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error {

@@ -14,6 +14,7 @@ import (
 type marketConfig struct {
 	MarketplaceURL  string `name:"marketplace-url" env:"MARKETPLACE_URL" help:"Signed marketplace in place of PACKAGES_DIR: a folder, or an https address."`
 	MarketplaceRoot string `env:"MARKETPLACE_ROOT" help:"Its file metadata/1.root.json, which the marketplace is trusted by."`
+	AddonPolicy     string `env:"ADDON_POLICY" default:"all" enum:"all,approved" help:"Which add-ons billers may install: all that are on offer, or those that an operator approved."`
 }
 
 func (c *Config) checkMarketplace() error {

@@ -62,7 +62,7 @@ func TestCheckBiller(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	for role, want := range map[books.Role]int{books.Owner: 4, books.Manager: 2, books.Viewer: 1, "none": 0} {
+	for role, want := range map[books.Role]int{books.Operator: 5, books.Owner: 4, books.Manager: 2, books.Viewer: 1, "none": 0} {
 		if got := len(role.Abilities()); got != want {
 			t.Errorf("%s has %d abilities, want %d", role, got, want)
 		}

@@ -23,25 +23,29 @@ type Role string
 
 // The roles, from most to least.
 const (
-	Owner   Role = "owner"
-	Manager Role = "manager"
-	Viewer  Role = "viewer"
+	// Operator is an owner who also operates the add-ons of the whole platform.
+	Operator Role = "operator"
+	Owner    Role = "owner"
+	Manager  Role = "manager"
+	Viewer   Role = "viewer"
 )
 
 // Roles lists every role.
-func Roles() []Role { return []Role{Owner, Manager, Viewer} }
+func Roles() []Role { return []Role{Operator, Owner, Manager, Viewer} }
 
 // ParseRole returns the role of that name, or Invalid.
 func ParseRole(s string) (Role, error) {
 	if r := Role(s); slices.Contains(Roles(), r) {
 		return r, nil
 	}
-	return "", apperr.Field("role", "The role must be owner, manager or viewer.")
+	return "", apperr.Field("role", "The role must be operator, owner, manager or viewer.")
 }
 
 // Abilities are what the role may do in add-ons.
 func (r Role) Abilities() []string {
 	switch r {
+	case Operator:
+		return append(Owner.Abilities(), addon.AbilityOperate)
 	case Owner:
 		return []string{addon.AbilityInstall, "staff:invite", "staff:configure", "staff:report"}
 	case Manager:
@@ -53,7 +57,7 @@ func (r Role) Abilities() []string {
 }
 
 // CanEdit tells whether the role may change customers.
-func (r Role) CanEdit() bool { return r == Owner || r == Manager }
+func (r Role) CanEdit() bool { return r == Operator || r == Owner || r == Manager }
 
 // Staff is a person who works for a biller.
 type Staff struct {

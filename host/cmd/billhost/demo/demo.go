@@ -20,7 +20,7 @@ func Fill(ctx context.Context, s *store.Store, today time.Time) (books.Staff, er
 		return books.Staff{}, fmt.Errorf("add demonstration biller: %w", err)
 	}
 	owner, err := addStaff(ctx, s, northwind.ID,
-		books.Staff{Email: "dana@northwindpool.example", Name: "Dana Whitfield", Role: books.Owner},
+		books.Staff{Email: "dana@northwindpool.example", Name: "Dana Whitfield", Role: books.Operator},
 		books.Staff{Email: "luis@northwindpool.example", Name: "Luis Ortega", Role: books.Manager},
 		books.Staff{Email: "june@northwindpool.example", Name: "June Park", Role: books.Viewer})
 	if err != nil {

@@ -206,7 +206,7 @@ func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) 
 			p.id,
 			p.email,
 			p.name,
-			p.role,
+			CASE WHEN p.operator THEN 'operator' ELSE p.role END AS role,
 			p.disabled,
 			s.seen_at
 		FROM staff_sessions s

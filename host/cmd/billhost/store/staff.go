@@ -23,6 +23,14 @@ func (r staffRow) staff() books.Staff {
 	return books.Staff{ID: r.ID, BillerID: r.BillerID, Email: r.Email, Name: r.Name, Role: books.Role(r.Role), Disabled: r.Disabled}
 }
 
+// rowRole is the role within the biller: to it, an operator is an owner.
+func rowRole(r books.Role) string {
+	if r == books.Operator {
+		return string(books.Owner)
+	}
+	return string(r)
+}
+
 // AddStaff keeps a new staff user of the biller. Errors: Invalid with the fields
 // email, name and role; Conflict if the address is one of the biller's staff.
 func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error) {
@@ -40,9 +48,9 @@ func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error
 		return books.Staff{}, err
 	}
 	_, err = s.db.W.ExecContext(ctx, `
-		INSERT INTO staff (biller_id, id, email, email_norm, name, role, disabled, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		p.BillerID, p.ID, p.Email, norm, p.Name, string(p.Role), p.Disabled, s.now())
+		INSERT INTO staff (biller_id, id, email, email_norm, name, role, operator, disabled, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		p.BillerID, p.ID, p.Email, norm, p.Name, rowRole(p.Role), p.Role == books.Operator, p.Disabled, s.now())
 	if sqldb.IsUnique(err) {
 		return books.Staff{}, apperr.Errorf(apperr.Conflict, "%s is a staff user of this biller already.", p.Email)
 	}
@@ -65,7 +73,7 @@ func (s *Store) StaffByEmail(ctx context.Context, biller, address string) (books
 			id,
 			email,
 			name,
-			role,
+			CASE WHEN operator THEN 'operator' ELSE role END AS role,
 			disabled
 		FROM staff
 		WHERE biller_id = $1
@@ -84,9 +92,11 @@ func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.
 	}
 	done, err := s.db.W.ExecContext(ctx, `
 		UPDATE staff
-		SET role = $3
+		SET
+			role = $3,
+			operator = $4
 		WHERE biller_id = $1
-			AND id = $2`, biller, id, string(role))
+			AND id = $2`, biller, id, rowRole(role), role == books.Operator)
 	if err != nil {
 		return fmt.Errorf("update role: %w", err)
 	}
@@ -137,7 +147,7 @@ func (s *Store) FirstOwner(ctx context.Context, biller string) (books.Staff, err
 			id,
 			email,
 			name,
-			role,
+			CASE WHEN operator THEN 'operator' ELSE role END AS role,
 			disabled
 		FROM staff
 		WHERE biller_id = $1

@@ -1,0 +1,218 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// operatePage is an add-on, for the operator.
+type operatePage struct {
+	Operation
+	// Home is the marketplace, Href the add-on's page in it, Operate this page.
+	Home, Href, Operate string
+	ID, Name, Icon      string
+	Zone                string
+	Badge               badge
+	Choices             []choice
+	// Stale tells that a form was out of date and changed nothing.
+	Stale bool
+}
+
+// badge is a state in a word.
+type badge struct{ Tone, Icon, Word string }
+
+// choice is a version on offer.
+type choice struct {
+	Version, Problem string
+	// Note is what stands beside it ("Runs now"); Href leads to the question, and
+	// is empty if it cannot be chosen.
+	Note, Href string
+}
+
+// changePage asks before another version runs.
+type changePage struct {
+	Home, Href, Operate string
+	Name                string
+	From, To            string
+	// Seen is the digest of From.
+	Seen, Action string
+	// Back tells a rollback from an upgrade.
+	Back    bool
+	Billers int
+	// More are the permissions that To asks for and From does not, Less those that
+	// it no longer asks for.
+	More, Less []permission
+}
+
+// Heading is the question.
+func (p changePage) Heading() string {
+	if p.Back {
+		return fmt.Sprintf("Roll back %s to %s?", p.Name, p.To)
+	}
+	return fmt.Sprintf("Run %s %s?", p.Name, p.To)
+}
+
+// Serves is the version that answers people.
+func (p operatePage) Serves() string {
+	if p.Serving.Version == "" {
+		return "none"
+	}
+	return p.Serving.Version
+}
+
+// Runs tells whether the platform runs the add-on at all.
+func (p operatePage) Runs() bool { return p.runs() }
+
+// Tries is the version that is being tried or waits for it; empty if none.
+func (p operatePage) Tries() string {
+	if p.Trial.Version != "" {
+		return p.Trial.Version
+	}
+	return p.Next.Version
+}
+
+// MayRetry tells whether the add-on rests.
+func (p operatePage) MayRetry() bool {
+	return p.runs() && (p.State == "broken" || p.State == "backing off")
+}
+
+// Probation is until when a failure leads back; zero if it does not.
+func (p operatePage) Probation() time.Time {
+	if p.OnProbation(time.Now()) {
+		return p.ProbationUntil
+	}
+	return time.Time{}
+}
+
+func newOperatePage(h *Handler, id string, o Operation, zone string) operatePage {
+	m := o.manifest()
+	p := operatePage{
+		Operation: o, Home: h.home(), Href: h.home() + "/" + id, Operate: h.operatePath(id), ID: id, Name: m.Name, Icon: "addon",
+		Zone: zone, Badge: stateBadge(o),
+	}
+	if web.HasIcon(m.Icon) {
+		p.Icon = m.Icon
+	}
+	for _, v := range o.Versions {
+		c := choice{Version: v.Version.Version, Problem: v.Problem}
+		switch v.Digest {
+		case o.Digest:
+			c.Note = "Runs now"
+		case o.Next.Digest:
+			c.Note = "Being tried"
+		case o.Previous.Digest:
+			c.Note = "Ran before"
+		case o.Failed.Digest:
+			c.Note = "Refused"
+		}
+		if o.runs() && v.Problem == "" && v.Digest != o.Next.Digest && v.Digest != o.Digest {
+			c.Href = p.Operate + "/upgrade?version=" + c.Version
+		}
+		p.Choices = append(p.Choices, c)
+	}
+	return p
+}
+
+// manifest is that of the version that runs, else of the newest on offer.
+func (o Operation) manifest() *manifest.Manifest {
+	if o.Current != nil {
+		return o.Current
+	}
+	for _, v := range o.Versions {
+		return v.Manifest
+	}
+	return &manifest.Manifest{Name: o.AddonID}
+}
+
+func stateBadge(o Operation) badge {
+	if !o.runs() {
+		return badge{"", "clock", "Nobody has installed it"}
+	}
+	switch o.State {
+	case "healthy":
+		return badge{"good", "check", "Healthy"}
+	case "degraded":
+		return badge{"warn", "warning", "Degraded"}
+	case "starting":
+		return badge{"info", "clock", "Starting"}
+	case "draining":
+		return badge{"info", "hourglass", "Draining"}
+	case "backing off":
+		return badge{"warn", "repeat", "Backing off"}
+	case "broken":
+		return badge{"bad", "warning", "Broken"}
+	}
+	return badge{"", "close", "Stopped"}
+}
+
+func newChangePage(h *Handler, id string, o Operation, to addon.Version, m *manifest.Manifest) changePage {
+	p := changePage{
+		Home: h.home(), Href: h.operatePath(id), Operate: h.operatePath(id), Name: o.manifest().Name,
+		From: o.Active.Version, To: to.Version, Seen: o.Digest, Billers: o.Billers,
+	}
+	if m != nil && o.Current != nil {
+		p.More, p.Less = beyond(m, o.Current), beyond(o.Current, m)
+	}
+	return p
+}
+
+// beyond returns the permissions that a names and b does not.
+func beyond(a, b *manifest.Manifest) []permission {
+	return slices.DeleteFunc(permissions(a), func(p permission) bool { return b.HasPermission(p.Name) })
+}
+
+// operatorPages are the pages of operators, parsed.
+type operatorPages struct {
+	operate *web.Page[operatePage]
+	change  *web.Page[changePage]
+}
+
+func newOperatorPages() (*operatorPages, error) {
+	r, err := web.NewRenderer(web.RendererConfig{Files: templates})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Unix(0, 0)
+	full := operatePage{
+		Operation: Operation{
+			Active: addon.Active{Version: "1", Digest: "d", Previous: addon.Version{Version: "0", Digest: "c"}, Failed: addon.Refusal{Version: addon.Version{Version: "2", Digest: "e"}, Reason: "x", At: now}},
+			State:  "broken", RetryAt: now, Error: "x", Report: "x", NeedsApproval: true, Approval: addon.Approval{AddonID: "x", ApprovedAt: now},
+			History: []addon.Operation{{At: now, From: "1", To: "2", BillerID: "x"}},
+		},
+		Icon: "addon", Badge: badge{"bad", "warning", "x"}, Choices: []choice{{Note: "x", Problem: "x"}, {Href: "x"}}, Stale: true,
+	}
+	trying := operatePage{Operation: Operation{Active: addon.Active{Digest: "d", Next: addon.Version{Version: "2", Digest: "e"}}}, Icon: "addon", Badge: badge{"", "clock", "x"}}
+	p := &operatorPages{}
+	if p.operate, err = web.NewPage(r, "templates/operate.html", full, trying, operatePage{Icon: "addon", Badge: badge{"", "clock", "x"}, Operation: Operation{NeedsApproval: true}}); err != nil {
+		return nil, err
+	}
+	more := []permission{{Icon: "lock"}}
+	p.change, err = web.NewPage(r, "templates/operate_change.html", changePage{More: more, Less: more, Billers: 2}, changePage{Back: true, Billers: 1})
+	return p, err
+}
+
+// Did says in words what an operation did.
+func (p operatePage) Did(o addon.Operation) string {
+	switch o.Action {
+	case addon.ActionUpgrade:
+		return "Upgrade from " + o.From + " to " + o.To
+	case addon.ActionRollback:
+		return "Rollback from " + o.From + " to " + o.To
+	case addon.ActionRetry:
+		return "Started again"
+	case addon.ActionApprove:
+		return "Approved for billers"
+	case addon.ActionDisapprove:
+		return "Approval taken back"
+	case addon.ActionPurge:
+		return "Deletion of a biller’s data ordered"
+	case addon.ActionPurged:
+		return "A biller’s data deleted"
+	}
+	return o.Action
+}

@@ -1,0 +1,241 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+const (
+	// purgePoll is how often a server looks for purges that others ordered.
+	purgePoll = 2 * time.Second
+	// purgeLease is how long one server may work on a purge before another one
+	// takes it for dead.
+	purgeLease = 15 * time.Minute
+	// purgeTime bounds one try; it is shorter than the lease.
+	purgeTime = 12 * time.Minute
+)
+
+// Purge deletes what a removed add-on keeps for the staff user's biller, for good.
+// It orders that and does not wait: a running host does it as soon as the add-on
+// runs, also after a restart; the installation is in the state addon.Purging
+// until then and gone afterwards. Ordering it again is no error.
+//
+// PermissionDenied without the ability addons:install; NotFound if the add-on is
+// not installed; Invalid, with the field name, if that is not its name; Conflict
+// while it is not removed, or not exported.
+func (h *Host) Purge(ctx context.Context, staff addon.Staff, o addon.PurgeOrder) error {
+	if !staff.Can(addon.AbilityInstall) {
+		return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow you to delete the data of add-ons.")
+	}
+	inst, err := h.store.Installation(ctx, staff.BillerID, o.AddonID)
+	if err != nil {
+		return err
+	}
+	if name := h.nameOf(ctx, o.AddonID); strings.TrimSpace(o.Name) != name {
+		return apperr.Field("name", "Type "+name+", exactly so.")
+	}
+	op := operation(staff, addon.ActionPurge, o.AddonID, inst.Version, "")
+	op.BillerID = staff.BillerID
+	p := addon.Purge{StaffID: op.StaffID, By: op.By, KeepExport: o.KeepExport}
+	begun, err := h.store.BeginPurge(ctx, staff.BillerID, p, op)
+	if err != nil || !begun {
+		return err
+	}
+	h.nudgePurge()
+	return h.record(ctx, staff, o.AddonID, "addon.purge_ordered", "")
+}
+
+// nameOf returns the name that people know an add-on by; its id if nobody offers
+// it any more.
+func (h *Host) nameOf(ctx context.Context, addonID string) string {
+	if m, ok := h.shelf.manifest(addonID); ok {
+		return m.Name
+	}
+	if o, err := findOffer(ctx, h.config.Marketplace, addonID, ""); err == nil {
+		return o.Manifest.Name
+	}
+	return addonID
+}
+
+func (h *Host) nudgePurge() {
+	select {
+	case h.purges <- struct{}{}:
+	default:
+	}
+}
+
+// followPurges does the purges that were ordered, until ctx ends.
+func (h *Host) followPurges(ctx context.Context) error {
+	again := time.NewTicker(purgePoll)
+	defer again.Stop()
+	told := map[string]string{}
+	for {
+		if err := h.purgeAll(ctx, told); err != nil && ctx.Err() == nil {
+			h.config.Log.WarnContext(ctx, "purges cannot be read", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		case <-h.purges:
+		}
+	}
+}
+
+// purgeAll tries each purge once. told keeps why one waits, so that the log says
+// it once.
+func (h *Host) purgeAll(ctx context.Context, told map[string]string) error {
+	list, err := h.store.Purging(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range list {
+		key, why := i.BillerID+"/"+i.AddonID, ""
+		if err := h.purge(ctx, i); err != nil {
+			why = err.Error()
+		}
+		if why != "" && told[key] != why && ctx.Err() == nil {
+			h.config.Log.WarnContext(ctx, "purge waits", "addon", i.AddonID, "biller", i.BillerID, "error", why)
+		}
+		told[key] = why
+	}
+	return nil
+}
+
+// purge does one purge unless another server does. Each step may be done again, so
+// it may end anywhere: the next try begins anew.
+func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
+	if _, err := h.fleet.Client(i.AddonID); err != nil {
+		return err // an add-on that rests is not woken
+	}
+	mine, err := h.store.ClaimPurge(ctx, i.BillerID, i.AddonID, purgeLease)
+	if err != nil || !mine {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.store.ReleasePurge(context.WithoutCancel(ctx), i.BillerID, i.AddonID))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, purgeTime)
+	defer cancel()
+	h.reach("claimed")
+	for _, step := range []struct {
+		name string
+		do   func(context.Context, addon.Installation) error
+	}{
+		{"settled", h.settle}, {"kept", h.keepExport}, {"purged", h.purgeAddon}, {"audited", h.auditPurge}, {"ended", h.endPurge},
+	} {
+		if err := step.do(ctx, i); err != nil {
+			return err
+		}
+		h.reach(step.name)
+	}
+	return nil
+}
+
+// settle waits until the add-on's process has heard that the biller is gone, so
+// that nothing of it begins anew after the purge.
+func (h *Host) settle(ctx context.Context, i addon.Installation) error {
+	a, err := h.store.ActiveOf(ctx, i.AddonID)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return h.fleet.Ensure(ctx, a)
+}
+
+// keepExport writes the data to a file that the operator can hand over.
+func (h *Host) keepExport(ctx context.Context, i addon.Installation) error {
+	if !i.Purge.KeepExport {
+		return nil
+	}
+	dir := filepath.Join(h.config.DataDir, "exports")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make exports folder: %w", err)
+	}
+	base := addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, "")
+	if done, err := filepath.Glob(filepath.Join(dir, base+"*")); err != nil || len(done) > 0 {
+		return err // what comes after a purge that was interrupted would be empty
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "."+base), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make export: %w", err)
+	}
+	out, err := h.export(ctx, i, f)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		missing := apperr.Is(err, apperr.NotFound)
+		if gone := os.Remove(f.Name()); gone != nil || !missing {
+			return errors.Join(err, gone)
+		}
+		return nil
+	}
+	file := filepath.Join(dir, addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, out.FileName))
+	if err := os.Rename(f.Name(), file); err != nil {
+		return fmt.Errorf("place export: %w", err)
+	}
+	h.config.Log.InfoContext(ctx, "data of an add-on was exported", "addon", i.AddonID, "biller", i.BillerID, "file", file)
+	return nil
+}
+
+func (h *Host) purgeAddon(ctx context.Context, i addon.Installation) error {
+	client, release, err := h.fleet.Acquire(i.AddonID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	call, err := h.jobCall(ctx, i)
+	if err != nil {
+		return err
+	}
+	if err := client.Purge(ctx, call); err != nil {
+		return fmt.Errorf("purge %s: %w", i.AddonID, err)
+	}
+	return nil
+}
+
+// auditPurge comes before the end, so that a purge without a record is none; the
+// key keeps a second try from writing it twice.
+func (h *Host) auditPurge(ctx context.Context, i addon.Installation) error {
+	by := addon.Staff{ID: i.Purge.StaffID, Name: i.Purge.By, BillerID: i.BillerID}
+	return h.record(ctx, by, i.AddonID, addon.ActionPurged, i.AddonID+"/purged/"+i.UpdatedAt.Format(time.RFC3339Nano))
+}
+
+func (h *Host) endPurge(ctx context.Context, i addon.Installation) error {
+	_, err := h.store.EndPurge(ctx, i.BillerID, addon.Operation{
+		StaffID: i.Purge.StaffID, By: i.Purge.By, Action: addon.ActionPurged, AddonID: i.AddonID, BillerID: i.BillerID, From: i.Version,
+	})
+	if err == nil {
+		h.config.Log.InfoContext(ctx, "data of an add-on was purged", "addon", i.AddonID, "biller", i.BillerID)
+	}
+	return err
+}
+
+// record writes into the biller's audit log; a key makes writing it again
+// harmless.
+func (h *Host) record(ctx context.Context, staff addon.Staff, addonID, action, key string) error {
+	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
+		Key: key, At: h.config.Now().UTC(), AddonID: addonID, StaffID: staff.ID, Action: action, Object: addonID,
+	})
+	if err != nil {
+		return fmt.Errorf("record audit: %w", err)
+	}
+	return nil
+}
+
+// reach names a step of a purge, where tests interrupt the host.
+func (h *Host) reach(point string) {
+	if h.fault != nil {
+		h.fault(point)
+	}
+}
