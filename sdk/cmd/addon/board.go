@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -16,9 +15,6 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
-//go:embed board.html
-var boardFiles embed.FS
-
 // board is the little site around an add-on that runs for its author: an index,
 // the surfaces, the static files and the mails that were sent.
 type board struct {
@@ -28,6 +24,7 @@ type board struct {
 	instance *sdktest.Instance
 	origin   string
 	page     *template.Template
+	mails    func() []sdktest.Mail
 	links    []link
 }
 
@@ -39,13 +36,15 @@ func newBoard(t *trial, i *sdktest.Instance, origin string) *board {
 		trial:    t,
 		instance: i,
 		origin:   origin,
-		page:     template.Must(template.ParseFS(boardFiles, "board.html")),
+		page:     boardTemplates().Lookup("board.html"),
+		mails:    i.Host.Mails,
 	}
 	b.public()
 	b.staff()
 	b.slots()
 	b.Handle("GET /static/", http.StripPrefix("/static", staticFiles(t.static)))
 	b.HandleFunc("GET /{$}", b.index)
+	b.HandleFunc("GET "+boardStyle, func(w http.ResponseWriter, _ *http.Request) { serveBoardStyle(w) })
 	b.links = append(b.links, link{"Mails sent, and this list", origin + "/"})
 	return b
 }
@@ -147,14 +146,15 @@ func (b *board) index(w http.ResponseWriter, _ *http.Request) {
 	err := b.page.Execute(&page, map[string]any{
 		"Name":  b.trial.manifest.Name,
 		"Links": b.links,
-		"Mails": b.instance.Host.Mails(),
+		"Mails": b.mails(),
+		"Style": boardStyle,
 	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'")
+	w.Header().Set("Content-Security-Policy", boardPolicy)
 	// An author who has closed the window needs no error.
 	_, _ = page.WriteTo(w)
 }

@@ -22,9 +22,11 @@ import (
 
 // runCmd starts an add-on against a fake platform and shows its pages.
 type runCmd struct {
-	Path     string `arg:"" help:"The add-on's program, or an .addon package."`
-	Manifest string `default:"manifest.yaml" help:"The program's manifest; a package brings its own."`
-	Static   string `placeholder:"DIR" help:"The program's static files; a package brings its own."`
+	Path     string `arg:"" optional:"" help:"The add-on's program, an .addon package, or with --dev the folder of its package main (default: this one)."`
+	Dev      bool   `help:"Build the sources, and again whenever a file is saved; a new version serves when it is healthy."`
+	Debug    bool   `help:"Print how to attach a debugger, and wait for the add-on however long it takes."`
+	Manifest string `placeholder:"FILE" help:"The program's manifest, default manifest.yaml; with --dev beside the sources. A package brings its own."`
+	Static   string `placeholder:"DIR" help:"The program's static files; with --dev the default is static beside the sources. A package brings its own."`
 	Listen   string `default:"127.0.0.1:8090" help:"Where browsers find the pages; loopback only."`
 	Data     string `placeholder:"DIR" help:"Keep the add-on's database here; default is a new one each time."`
 }
@@ -38,6 +40,9 @@ type trial struct {
 
 // Run serves until the command is interrupted.
 func (c *runCmd) Run(ctx context.Context, con *console) (err error) {
+	if c.Path == "" && !c.Dev {
+		return errors.New("name the add-on's program or package, or use --dev in the folder of its sources")
+	}
 	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
@@ -49,29 +54,67 @@ func (c *runCmd) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	if c.Data == "" {
+		c.Data = temp
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	if c.Dev {
+		return c.runDev(ctx, con, listener, temp)
+	}
 	t, err := c.prepare(temp)
 	if err != nil {
 		return err
 	}
-	host := sampleHost(t.manifest)
-	output := newLogLines(con.err)
-	instance, err := sdktest.Launch(ctx, t.program, output, t.options(host)...)
+	instance, err := c.launch(ctx, con, t)
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, output.tail())
+		return err
 	}
 	defer func() { err = errors.Join(err, instance.Stop()) }()
-	if err := t.check(ctx, instance); err != nil {
-		return err
-	}
-	if err := instance.EnableAll(ctx, sdktest.Northwind); err != nil {
-		return err
-	}
 	board := newBoard(t, instance, "http://"+listener.Addr().String())
 	if err := con.printf("%s %s is running. Its pages:\n%sStop it with Ctrl+C.\n",
 		t.manifest.Name, t.manifest.Version, board.list()); err != nil {
 		return err
 	}
 	return serveUntil(ctx, listener, board)
+}
+
+// launch starts the add-on and enables it. The error holds what it printed last.
+func (c *runCmd) launch(ctx context.Context, con *console, t *trial) (*sdktest.Instance, error) {
+	output := newLogLines(con.err)
+	opts := t.options(sampleHost(t.manifest))
+	if c.Debug {
+		opts = append(opts, sdktest.Patient(), sdktest.BeforeStart(con.tellDebugger))
+		patient, cancel := context.WithTimeout(ctx, 365*24*time.Hour) // else calls have a limit of their own
+		defer cancel()
+		ctx = patient
+	}
+	i, err := sdktest.Launch(ctx, t.program, output, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, output.tail())
+	}
+	err = t.check(ctx, i)
+	if err == nil {
+		err = i.Client.Health(ctx)
+	}
+	if err == nil {
+		err = i.EnableAll(ctx, sdktest.Northwind)
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Stop())
+	}
+	return i, nil
+}
+
+// tellDebugger prints the line that attaches delve to a process.
+func (c *console) tellDebugger(pid int) {
+	hint := ""
+	if scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && os.Getuid() != 0 && strings.TrimSpace(string(scope)) != "0" {
+		hint = "  (this system lets only root attach: sudo dlv attach, or set kernel.yama.ptrace_scope to 0)\n"
+	}
+	// An author who has closed the terminal needs no line.
+	_ = c.printf("Process %d; it may stand at a breakpoint as long as you like. To debug it:\n  dlv attach %d\n%s", pid, pid, hint)
 }
 
 func (c *runCmd) listen(ctx context.Context) (net.Listener, error) {
@@ -89,11 +132,8 @@ func (c *runCmd) listen(ctx context.Context) (net.Listener, error) {
 // prepare unpacks a package, or takes program and manifest as they lie.
 func (c *runCmd) prepare(temp string) (*trial, error) {
 	t := &trial{program: c.Path, static: c.Static, temp: temp, data: c.Data}
-	if t.data == "" {
-		t.data = temp
-	}
-	if err := os.MkdirAll(t.data, 0o700); err != nil {
-		return nil, err
+	if c.Manifest == "" {
+		c.Manifest = manifest.FileName
 	}
 	if !strings.HasSuffix(c.Path, pack.Extension) {
 		m, err := loadManifest(c.Manifest)
