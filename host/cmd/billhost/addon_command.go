@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/billing-addons/customer-portal/host"
@@ -18,41 +17,6 @@ type addonCommands struct {
 
 	addonVersionCommands  `embed:""`
 	addonOperatorCommands `embed:""`
-}
-
-type addonListCommand struct {
-	Biller string `required:"" placeholder:"SLUG" help:"Slug of the biller."`
-	JSON   bool   `name:"json" help:"Print JSON."`
-}
-
-// installation is one line of the list.
-type installation struct {
-	Addon       string   `json:"addon"`
-	Version     string   `json:"version"`
-	State       string   `json:"state"`
-	Permissions []string `json:"permissions"`
-}
-
-func (cmd *addonListCommand) run(ctx context.Context, p *Program, c Config) error {
-	return withHost(ctx, p, c, cmd.Biller, func(h *host.Host, by addon.Staff) error {
-		list, err := h.Installed(ctx, by.BillerID)
-		if err != nil {
-			return err
-		}
-		out := []installation{}
-		for _, i := range list {
-			out = append(out, installation{i.AddonID, i.Version, string(i.State), i.Permissions})
-		}
-		if cmd.JSON {
-			return json.NewEncoder(p.Stdout).Encode(out)
-		}
-		for _, i := range out {
-			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s\n", i.Addon, i.Version, i.State); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 type addonInstallCommand struct {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -17,71 +16,6 @@ type addonVersionCommands struct {
 	Upgrade  addonUpgradeCommand  `cmd:"" help:"Run another version of an add-on; running servers try it beside the old one and switch."`
 	Rollback addonRollbackCommand `cmd:"" help:"Go back to the version before, on the same path."`
 	Retry    addonRetryCommand    `cmd:"" help:"Start an add-on at once that rests after failures or is broken."`
-}
-
-type addonStatusCommand struct {
-	JSON bool `name:"json" help:"Print JSON."`
-}
-
-// versionStatus is one line of the status.
-type versionStatus struct {
-	Addon          string     `json:"addon"`
-	Version        string     `json:"version"`
-	Wanted         string     `json:"wanted,omitempty"`
-	Previous       string     `json:"previous,omitempty"`
-	ProbationUntil *time.Time `json:"probation_until,omitempty"`
-	Refused        string     `json:"refused,omitempty"`
-	Reason         string     `json:"reason,omitempty"`
-}
-
-func newVersionStatus(s host.Status) versionStatus {
-	v := versionStatus{
-		Addon: s.AddonID, Version: s.Version, Wanted: s.Next.Version, Previous: s.Previous.Version,
-		Refused: s.Failed.Version.Version, Reason: s.Failed.Reason,
-	}
-	if s.OnProbation(now()) {
-		v.ProbationUntil = &s.ProbationUntil
-	}
-	return v
-}
-
-func (v versionStatus) String() string {
-	text := v.Addon + "\t" + v.Version
-	if v.Wanted != "" {
-		text += "\ttries " + v.Wanted
-	}
-	if v.Previous != "" {
-		text += "\tbefore " + v.Previous
-	}
-	if v.ProbationUntil != nil {
-		text += "\ton probation until " + v.ProbationUntil.Format(time.RFC3339)
-	}
-	if v.Refused != "" {
-		text += "\trefused " + v.Refused + ": " + v.Reason
-	}
-	return text
-}
-
-func (cmd *addonStatusCommand) run(ctx context.Context, p *Program, c Config) error {
-	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
-		list, err := h.Addons(ctx)
-		if err != nil {
-			return err
-		}
-		out := []versionStatus{}
-		for _, s := range list {
-			out = append(out, newVersionStatus(s))
-		}
-		if cmd.JSON {
-			return json.NewEncoder(p.Stdout).Encode(out)
-		}
-		for _, v := range out {
-			if _, err := fmt.Fprintln(p.Stdout, v); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 type addonUpgradeCommand struct {

@@ -46,8 +46,11 @@ func openHost(ctx context.Context, c Config, l *ledger, p host.Platform, smtp st
 	if err != nil {
 		return nil, err
 	}
+	if err := c.openAddonUsers(log); err != nil {
+		return nil, err
+	}
 	h, err := host.New(ctx, host.Config{
-		DataDir: filepath.Join(c.DataDir, "host"), Database: at, AddonDatabase: l.places.addon, Key: key,
+		DataDir: filepath.Join(c.DataDir, "host"), Database: at, AddonDatabase: l.places.addon, AddonUsers: c.addonUsers, Key: key,
 		BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, Marketplace: market, Packages: c.Packages, Policy: host.Policy(c.AddonPolicy),
 		SMTP:           mail.Config{URL: smtp, From: c.MailFrom, PlatformName: "Billhost"},
 		TrustedProxies: c.proxies, Dev: c.Dev, Version: Version, Log: log, Now: now,

@@ -37,6 +37,7 @@ type Config struct {
 	LogLevel          string   `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 
 	marketConfig
+	addonUsersConfig
 	watchConfig
 
 	// Dev and what is below come from Run and Validate.
@@ -53,7 +54,7 @@ type Config struct {
 func (c Config) Validate() (Config, error) {
 	for _, step := range []func(*Config) error{
 		(*Config).readSecrets, (*Config).checkDatabase, (*Config).checkListener, (*Config).checkTLS,
-		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkMarketplace, (*Config).checkWatch, (*Config).checkPackages, (*Config).checkRest,
+		(*Config).checkOrigins, (*Config).checkMail, (*Config).checkMarketplace, (*Config).checkWatch, (*Config).checkPackages, (*Config).checkAddonUsers, (*Config).checkRest,
 	} {
 		if err := step(&c); err != nil {
 			return Config{}, err
