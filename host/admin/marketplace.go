@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -63,12 +64,20 @@ func (h *Handler) detail(w http.ResponseWriter, r *http.Request, staff addon.Sta
 	if about == "" {
 		about = m.Description
 	}
-	return draw(h, w, r, h.pages.detail, m.Name, detailPage{
+	p := detailPage{
 		card: h.card(offer, inst, staff), Home: h.home(), Biller: biller.Name, Offer: offer,
 		About: document(about, m.Name), Changelog: document(more.Changelog, "Changelog"), Incomplete: more.Incomplete,
 		Versions: more.Versions[:min(versionsShown, len(more.Versions))], Older: max(0, len(more.Versions)-versionsShown),
 		Permissions: permissions(m), Adds: additions(m), MayInstall: staff.Can(addon.AbilityInstall),
-	})
+		Kept: inst.State == addon.Suspended, Purging: inst.State == addon.Purging, Data: h.Purger != nil,
+	}
+	if inst.State == addon.Enabled {
+		p.More = slices.DeleteFunc(permissions(m), func(p permission) bool { return inst.Granted(p.Name) })
+	}
+	if h.Operator != nil && staff.Can(addon.AbilityOperate) {
+		p.Operate = h.operatePath(m.ID)
+	}
+	return draw(h, w, r, h.pages.detail, m.Name, p)
 }
 
 // versionsShown is how many versions the page of an add-on lists.

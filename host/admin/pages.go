@@ -46,6 +46,13 @@ type detailPage struct {
 	Adds        []addition
 	// MayInstall tells whether the person's role allows it.
 	MayInstall bool
+	// More are the permissions of an installed add-on that staff have not agreed to.
+	More []permission
+	// Kept tells that a removed add-on keeps data for the biller, Purging that it is
+	// being deleted. Data tells that there are pages for that.
+	Kept, Purging, Data bool
+	// Operate is where this person operates it for the platform; empty for others.
+	Operate string
 }
 
 // consentPage asks before an add-on is installed.
@@ -129,7 +136,11 @@ func newPages() (*pages, error) {
 		Versions: []Version{{Runs: true, At: time.Unix(0, 0)}, {State: Withdrawn}}, Older: 2, Offer: Offer{Manifest: &manifest.Manifest{Homepage: "https://x.example", License: "MIT"}},
 	}
 	none := Offer{Manifest: &manifest.Manifest{}, WithdrawnAt: time.Unix(0, 0), Newer: "2", PublishedAt: time.Unix(0, 0)}
-	samples := []detailPage{full}
+	more := []permission{{Icon: "lock"}}
+	samples := []detailPage{
+		full, {card: c, Offer: none, MayInstall: true, Kept: true, Data: true, Operate: "x"}, {card: c, Offer: none, MayInstall: true, Purging: true},
+		{card: card{Icon: "addon", Enabled: true, Installable: true}, Offer: none, MayInstall: true, Data: true, More: more},
+	}
 	for _, state := range []OfferState{Available, NeedsPlatform, OtherProcessor, Withdrawn, WaitsForOperator} {
 		off.State, c.State, on.State = state, state, state
 		for _, c := range []card{off, c, on, begins} {
