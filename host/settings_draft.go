@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -155,8 +156,16 @@ func (d *draft) tooLarge() error {
 	return nil
 }
 
+// clipped writes a value for people who read the audit log.
 func clipped(data []byte) string {
-	text := []rune(string(data))
+	var value any
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
+	e.SetEscapeHTML(false)
+	if json.Unmarshal(data, &value) != nil || e.Encode(value) != nil {
+		return ""
+	}
+	text := []rune(strings.TrimSpace(plain.String()))
 	if len(text) <= maxAudited {
 		return string(text)
 	}
