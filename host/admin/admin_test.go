@@ -195,7 +195,7 @@ func TestPages(t *testing.T) {
 		{"removed by another biller", "?removed=late-fees", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
 		{"removed, but never there", "?removed=%3Cb%3E", &fake{installed: suspended}, 200, nil, []string{"was removed"}},
 		{"suspended may be installed", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Suspended}}}, 200, []string{"/customer-portal/install"}, nil},
-		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"asks for more than you agreed to", "Review what it asks for"}, nil},
+		{"asks for more than before", "/customer-portal", &fake{installed: map[string]addon.Installation{"northwind/customer-portal": {State: addon.Enabled, Permissions: []string{"mail:send"}}}}, 200, []string{"asks for more than you agreed to", ">Agree<"}, nil},
 		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), run: starting}, 200, []string{"Starting"}, []string{"Running"}},
 		{"installed, not available", "/customer-portal", &fake{installed: enabled("customer-portal"), run: unwell}, 200, []string{"Not available now", "started again by itself"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},

@@ -34,14 +34,18 @@ func TestInstallServeKillServe(t *testing.T) {
 	if got := h.Get("/hello/northwind/"); got.Status != 404 || got.Body != garbage.Body {
 		t.Fatalf("before Install: %d %s", got.Status, got.Body)
 	}
-	consent := h.Get("/admin/marketplace/hello")
+	consent := h.Get("/admin/marketplace/hello/install")
 	if consent.Status != 200 || !strings.Contains(consent.Body, "Install Hello?") || !strings.Contains(consent.Body, "To greet people in your company&#39;s name.") {
 		t.Fatalf("consent: %d %s", consent.Status, consent.Body)
 	}
 	agreed := h.Post("/admin/marketplace/hello/install", "version=1.0.0")
-	if agreed.Status != 303 || agreed.Header.Get("Location") != "/admin/addons/hello/" {
+	if agreed.Status != 303 || agreed.Header.Get("Location") != "/admin/marketplace/hello/installing" {
 		t.Fatalf("install: %d %s %s", agreed.Status, agreed.Header.Get("Location"), agreed.Body)
 	}
+	h.Until("the progress leads to the add-on", func() bool {
+		now := h.Get("/admin/marketplace/hello/installing")
+		return now.Status == 303 && now.Header.Get("Location") == "/admin/addons/hello/"
+	})
 	if err := h.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type platform struct {
 	SignIn  string
 	log     *lockedBuffer
 	dataDir string
+	market  string // where add-ons come from
 }
 
 // lockedBuffer keeps what a process prints, for the report of a failed test.
@@ -58,7 +59,13 @@ func (b *lockedBuffer) String() string {
 // mustStart starts billhost in --dev mode on a fresh database of the kind.
 func mustStart(tb testing.TB, database string, env ...string) *platform {
 	tb.Helper()
-	p := &platform{tb: tb, log: &lockedBuffer{}, dataDir: filepath.Join(tb.TempDir(), "d")}
+	return mustStartFrom(tb, built.market, database, env...)
+}
+
+// mustStartFrom is mustStart with another copy of the marketplace, or its address.
+func mustStartFrom(tb testing.TB, market, database string, env ...string) *platform {
+	tb.Helper()
+	p := &platform{tb: tb, market: market, log: &lockedBuffer{}, dataDir: filepath.Join(tb.TempDir(), "d")}
 	p.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir(),
 		"LISTEN_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0", "DATA_DIR=" + p.dataDir,
@@ -86,7 +93,7 @@ func tail(s string, n int) string {
 func (p *platform) start() {
 	p.tb.Helper()
 	p.cmd = exec.Command(built.billhost, "serve", "--dev",
-		"--marketplace-url", built.market, "--marketplace-root", filepath.Join(built.market, "metadata", "1.root.json"))
+		"--marketplace-url", p.market, "--marketplace-root", filepath.Join(built.market, "metadata", "1.root.json"))
 	p.cmd.Env = p.env
 	p.cmd.Stderr = p.log
 	stdout, err := p.cmd.StdoutPipe()
@@ -216,7 +223,7 @@ func (c *client) signIn(p *platform) {
 // install agrees to the Customer Portal and waits until its page answers.
 func (c *client) install(p *platform) {
 	c.tb.Helper()
-	got := c.get(p.URL + "/admin/marketplace/customer-portal")
+	got := c.get(p.URL + "/admin/marketplace/customer-portal/install")
 	form := mustForm(c.tb, got, "Agree and install")
 	c.post(got.URL.ResolveReference(form.action).String(), form.values)
 	c.eventually("the add-on's page answers", func() bool {

@@ -158,6 +158,27 @@ func (p *person) heading(want string) {
 	}
 }
 
+// until waits for a page with this <h1>, to which others may lead by themselves.
+func (p *person) until(want string) {
+	p.tb.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		// A page that is just being replaced has no heading to tell.
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.textContent ?? ""`))
+		if err == nil && strings.Join(strings.Fields(got), " ") == want {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.tb.Fatalf("%s: <h1> is %q (%v), want %q\n%s", p.location(), got, err, want, p.text())
+		case <-again.C:
+		}
+	}
+}
+
 // look audits the page with axe-core at both widths and themes, and takes the
 // screenshots asked for by -shots. Each name is looked at once.
 func (p *person) look(name string) {
@@ -170,6 +191,18 @@ func (p *person) look(name string) {
 		for _, theme := range []string{"light", "dark"} {
 			p.emulate(width, theme)
 			p.audit(fmt.Sprintf("%s at %d px, %s", name, width, theme))
+			p.shoot(fmt.Sprintf("%s-%d-%s.png", name, width, theme))
+		}
+	}
+	p.emulate(1280, "light")
+}
+
+// shots takes the screenshots only: of pages that do not stay as they are.
+func (p *person) shots(name string) {
+	p.tb.Helper()
+	for _, width := range []int64{390, 1280} {
+		for _, theme := range []string{"light", "dark"} {
+			p.emulate(width, theme)
 			p.shoot(fmt.Sprintf("%s-%d-%s.png", name, width, theme))
 		}
 	}

@@ -47,7 +47,7 @@ func installs(staff *person, p *platform) {
 	staff.heading("Install Customer Portal?")
 	staff.look("consent")
 	staff.press("Agree and install")
-	staff.heading("Customer Portal")
+	staff.until("Customer Portal") // the progress leads there by itself
 	staff.look("addon")
 	staff.sees("/portal/northwind")
 	staff.sees("in your books") // the customers are there at the first look
