@@ -64,7 +64,7 @@ func withinAny(p string, roots ...string) bool {
 func own(p string) bool { return withinAny(p, "sdk", "host", "plugin") }
 
 // siblings of the host import each other never; the facade wires them.
-var siblings = []string{"host/marketplace", "host/supervisor", "host/pages", "host/services", "host/store", "host/admin", "host/mail"}
+var siblings = []string{"host/marketplace", "host/supervisor", "host/pages", "host/services", "host/store", "host/admin", "host/mail", "host/observe"}
 
 // layers of the plugin meet in portal and in leaves (catalogue, password); main
 // wires them.
@@ -88,6 +88,12 @@ func breach(from, to string) string {
 		return "drivers stay in sqldb"
 	case withinAny(to, "github.com/theupdateframework/go-tuf/v2", "github.com/sigstore/sigstore") && from != "host/marketplace":
 		return "TUF stays in the marketplace"
+	case within(to, "github.com/prometheus") && !withinAny(from, "host/observe", "host/cmd/billhost") && from != "host":
+		return "metrics stay in host/observe, its facade and the reference platform"
+	case within(to, "go.opentelemetry.io/otel/exporters") && !within(from, "host/cmd/billhost"):
+		return "where spans go is the platform's to say"
+	case within(to, "go.opentelemetry.io/otel/sdk") && !withinAny(from, "sdk/wire", "host/observe", "host/cmd/billhost"):
+		return "tracing follows from the context (sdk/telemetry)"
 	case within(to, "host/cmd/billhost") && !within(from, "host/cmd/billhost"):
 		return "the reference platform is imported by nobody"
 	case from == "host/addon" && own(to) && !within(to, "sdk"):
@@ -172,6 +178,11 @@ func TestBreach(t *testing.T) {
 		{"plugin/web", "plugin/store", false},
 		{"plugin/web", "plugin/portal", true},
 		{"host/mail/sink", "host/mail", true},
+		{"host", "github.com/prometheus/client_golang/prometheus", true},
+		{"host/pages", "github.com/prometheus/client_golang/prometheus", false},
+		{"sdk/wire", "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", false},
+		{"sdk/jobs", "go.opentelemetry.io/otel/trace", true},
+		{"sdk/jobs", "go.opentelemetry.io/otel/sdk/trace", false},
 	}
 	for _, tt := range tests {
 		if got := breach(tt.from, tt.to) == ""; got != tt.allowed {
