@@ -57,6 +57,7 @@ type Host struct {
 	installs *installs
 
 	purges chan struct{}      // makes followPurges look at once
+	lease  time.Duration      // of a purge
 	fault  func(point string) // nil outside tests
 }
 
@@ -69,7 +70,7 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make DataDir: %w", err)
 	}
-	h := &Host{config: c, platform: p, installs: newInstalls(), purges: make(chan struct{}, 1)}
+	h := &Host{config: c, platform: p, installs: newInstalls(), purges: make(chan struct{}, 1), lease: purgeLease}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())

@@ -16,11 +16,11 @@ import (
 const (
 	// purgePoll is how often a server looks for purges that others ordered.
 	purgePoll = 2 * time.Second
-	// purgeLease is how long one server may work on a purge before another one
-	// takes it for dead.
-	purgeLease = 15 * time.Minute
-	// purgeTime bounds one try; it is shorter than the lease.
-	purgeTime = 12 * time.Minute
+	// purgeLease is how long a server that does a purge may be silent before
+	// another one takes it for dead.
+	purgeLease = 20 * time.Second
+	// purgeTime bounds one try.
+	purgeTime = 15 * time.Minute
 )
 
 // Purge deletes what a removed add-on keeps for the staff user's biller, for good.
@@ -116,7 +116,7 @@ func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
 	if _, err := h.fleet.Client(i.AddonID); err != nil {
 		return err // an add-on that rests is not woken
 	}
-	mine, err := h.store.ClaimPurge(ctx, i.BillerID, i.AddonID, purgeLease)
+	mine, err := h.store.ClaimPurge(ctx, i.BillerID, i.AddonID, h.lease)
 	if err != nil || !mine {
 		return err
 	}
@@ -127,6 +127,7 @@ func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, purgeTime)
 	defer cancel()
+	go h.renewPurge(ctx, cancel, i)
 	h.reach("claimed")
 	for _, step := range []struct {
 		name string
@@ -140,6 +141,23 @@ func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
 		h.reach(step.name)
 	}
 	return nil
+}
+
+// renewPurge keeps the claim until ctx ends, and ends ctx when it is lost.
+func (h *Host) renewPurge(ctx context.Context, cancel context.CancelFunc, i addon.Installation) {
+	again := time.NewTicker(h.lease / 4)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		held, err := h.store.RenewPurge(ctx, i.BillerID, i.AddonID, h.lease)
+		if err == nil && !held {
+			cancel()
+		}
+	}
 }
 
 // settle waits until the add-on's process has heard that the biller is gone, so

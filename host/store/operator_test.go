@@ -177,7 +177,19 @@ func claims(t *testing.T, w *world) {
 	if !claim() || claim() {
 		t.Error("not one claim")
 	}
+	for range 3 {
+		w.pass(40 * time.Second)
+		if ok, err := w.RenewPurge(t.Context(), biller, portal, time.Minute); err != nil || !ok {
+			t.Errorf("RenewPurge = %t, %v", ok, err)
+		}
+	}
+	if claim() {
+		t.Error("a renewed claim is taken")
+	}
 	w.pass(time.Minute)
+	if ok, err := w.RenewPurge(t.Context(), biller, portal, time.Minute); err != nil || ok {
+		t.Errorf("RenewPurge of an old claim = %t, %v", ok, err)
+	}
 	if !claim() {
 		t.Error("a dead server keeps its claim")
 	}

@@ -114,6 +114,23 @@ func (s *Store) ClaimPurge(ctx context.Context, biller, addonID string, lease ti
 	return n > 0, err
 }
 
+// RenewPurge keeps a claim for the time of lease from now, and tells whether it
+// was still held.
+func (s *Store) RenewPurge(ctx context.Context, biller, addonID string, lease time.Duration) (bool, error) {
+	now := s.now()
+	res, err := s.db.W.ExecContext(ctx, `
+		UPDATE installations
+		SET
+			purge_lease = $3
+		WHERE biller_id = $1
+			AND addon_id = $2
+			AND state = 'purging'
+			AND purge_lease > $4`,
+		biller, addonID, now.Add(lease), now)
+	n, err := affected(res, err, "renew purge")
+	return n > 0, err
+}
+
 // ReleasePurge gives a purge back that could not be done yet.
 func (s *Store) ReleasePurge(ctx context.Context, biller, addonID string) error {
 	_, err := s.db.W.ExecContext(ctx, `
