@@ -78,6 +78,14 @@ func (p *page) say(l Letter) {
 		p.Validity = p.T("mail.reset.valid", "At", p.DateTime(l.ExpiresAt))
 		p.Unexpected = p.T("mail.reset.unexpected")
 		p.NotMe, p.NotMeURL, p.NotMeLink = p.T("mail.reset.notme", "URL", l.NotMe), l.NotMe, p.T("mail.reset.notme.link")
+	case KindAddress:
+		p.Subject = p.T("mail.address.subject")
+		p.Preview = p.T("mail.address.preview", "Code", l.Code)
+		p.Lead = p.T("mail.address.lead", "Biller", p.Biller)
+		p.CodeHint = p.T("mail.address.code")
+		p.Button = p.T("mail.address.button")
+		p.Validity = p.T("mail.address.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Unexpected = p.T("mail.address.unexpected")
 	case KindNotice:
 		key := "mail.notice." + l.Action
 		p.Subject = p.T(key + ".subject")

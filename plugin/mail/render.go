@@ -18,7 +18,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Kinds of mail; the platform knows KindReset and KindNotice as security.
+// Kinds of mail; the platform knows those about a sign-in as security.
 const (
 	// KindInvitation is mail 1, first or again.
 	KindInvitation = "invitation"
@@ -26,6 +26,8 @@ const (
 	KindConfirmation = "confirmation"
 	// KindReset lets somebody choose a new password.
 	KindReset = "reset"
+	// KindAddress proves a new address with a code.
+	KindAddress = "address"
 	// KindNotice tells what happened to somebody's sign-in.
 	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
@@ -78,7 +80,7 @@ func NewRenderer(texts *catalogue.Catalogue) (*Renderer, error) {
 // kindOf is the kind as the platform knows it: mails about a sign-in go to the
 // person's own address, which no customer need have.
 func kindOf(l Letter) string {
-	if l.Kind == KindReset || l.Kind == KindNotice {
+	if l.Kind == KindReset || l.Kind == KindAddress || l.Kind == KindNotice {
 		return "security"
 	}
 	return l.Kind

@@ -18,13 +18,21 @@ const (
 	ActionResetAsked        Action = "password.reset_asked"
 	ActionPasswordReset     Action = "password.reset"
 	ActionPasswordChanged   Action = "password.changed"
+	// ActionNewDevice takes the place of ActionSessionStarted in a browser that is
+	// new while others are known.
+	ActionNewDevice      Action = "session.new_device"
+	ActionSessionEnded   Action = "session.ended"
+	ActionAddressAsked   Action = "address.change_asked"
+	ActionAddressChanged Action = "address.changed"
 	// ActionDisowned is "This wasn't me" about another activity, its Object.
 	ActionDisowned Action = "activity.disowned"
 )
 
 // noticed are the actions that the person is told of, because somebody else
 // may have done them.
-func noticed() []Action { return []Action{ActionPasswordReset, ActionPasswordChanged} }
+func noticed() []Action {
+	return []Action{ActionPasswordReset, ActionPasswordChanged, ActionNewDevice, ActionAddressChanged}
+}
 
 // Notice tells whether the person gets a mail about it, with a link that says
 // "this wasn't me".

@@ -85,6 +85,7 @@ const (
 	HistoryRevoked   HistoryKind = "revoked"
 	HistoryLink      HistoryKind = "link"
 	HistoryEmail     HistoryKind = "email"
+	HistoryAddress   HistoryKind = "address"
 )
 
 // Person is a portal user with access to a customer.

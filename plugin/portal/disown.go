@@ -9,6 +9,8 @@ type Disown struct {
 	// mailed to them.
 	Activity Activity
 	Reset    Reset
+	// NormalizeEmail is Service.NormalizeEmail.
+	NormalizeEmail func(address string) (string, error)
 }
 
 // DisownStore undoes what the person did not do.
@@ -45,7 +47,8 @@ func (s *Service) Disown(ctx context.Context, c Caller, token string) error {
 	a.Object, a.Detail = what.ID, map[string]string{"action": string(what.Action)}
 	err = s.Store.Disown(ctx, c.BillerID, Disown{
 		TokenHash: s.Keys.Hash(c.BillerID, token), Activity: a,
-		Reset: Reset{ID: s.IDs(), CreatedAt: a.At, ExpiresAt: a.At.Add(ResetLife)},
+		Reset:          Reset{ID: s.IDs(), CreatedAt: a.At, ExpiresAt: a.At.Add(ResetLife)},
+		NormalizeEmail: s.NormalizeEmail,
 	})
 	if err != nil {
 		return err

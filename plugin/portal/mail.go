@@ -17,6 +17,8 @@ const (
 	MailConfirmation MailKind = "confirmation"
 	// MailReset lets a person choose a new password.
 	MailReset MailKind = "reset"
+	// MailAddress proves a new address with a code.
+	MailAddress MailKind = "address"
 	// MailNotice tells a person what happened to their sign-in.
 	MailNotice MailKind = "notice"
 )
@@ -33,6 +35,8 @@ type MailRef struct {
 	// Generation is set for invitations, Seq for confirmations.
 	Generation int `json:"generation,omitempty"`
 	Seq        int `json:"seq,omitempty"`
+	// User is whose new address it is, with MailAddress.
+	User string `json:"user,omitempty"`
 }
 
 // Key is the idempotency key of the mail.
@@ -75,6 +79,8 @@ type MailSource struct {
 	Reset      Reset
 	// Account is whose Reset it is.
 	Account Account
+	// Address is a change of address; Account is whoever has the new one.
+	Address AddressChange
 }
 
 // MailStore reads what mails say and keeps what became of them.
@@ -106,6 +112,8 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return s.confirmationMail(c, m, src.SignUp, now)
 	case MailReset:
 		return s.resetMail(c, m, src, now)
+	case MailAddress:
+		return s.addressMail(c, m, src, now)
 	case MailNotice:
 		return s.noticeMail(c, m, src.Activity), nil
 	}

@@ -48,8 +48,10 @@ type Caller struct {
 	Actor     Actor
 	Abilities []string
 	// IP and Agent are the person's, kept as proof of acceptance; IP is invalid in jobs.
-	IP        netip.Addr
-	Agent     string
+	IP    netip.Addr
+	Agent string
+	// Device is the cookie that tells a browser from others; empty without pages.
+	Device    string
 	Locale    string
 	RequestID string
 	// PortalURL is where this biller's public pages begin, without a trailing slash.

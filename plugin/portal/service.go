@@ -64,4 +64,6 @@ type Store interface {
 	ActivityStore
 	ResetStore
 	DisownStore
+	SecurityStore
+	AddressStore
 }

@@ -16,6 +16,8 @@ type Session struct {
 	SeenAt    time.Time
 	ExpiresAt time.Time
 	IP, Agent string
+	// Device is the browser; its Hash is empty for sign-ins without pages.
+	Device Device
 }
 
 // SessionView is who is signed in, and what they may see.
@@ -85,8 +87,9 @@ type AccountStore interface {
 	ClearAttempts(ctx context.Context, biller, key string) error
 	// RaisePassword replaces a user's hash, if it is still the old one.
 	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
-	// CreateSession starts a session and keeps the activity.
-	CreateSession(ctx context.Context, biller string, s Session, a Activity) error
+	// CreateSession starts a session and keeps the activity, as ActionNewDevice if
+	// the browser is new while others are known. It returns what it kept.
+	CreateSession(ctx context.Context, biller string, s Session, a Activity) (Activity, error)
 	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
 	// disabled user and for a biller that disabled the portal. It marks the use.
 	Session(ctx context.Context, biller, tokenHash string, now time.Time) (SessionView, error)
@@ -195,10 +198,11 @@ func (s *Service) attempt(ctx context.Context, c Caller, key string, now time.Ti
 func (s *Service) startSession(ctx context.Context, c Caller, userID string) (SignedIn, error) {
 	token, session := s.newSession(c, userID)
 	a := s.activity(c, ActionSessionStarted, userID)
-	if err := s.Store.CreateSession(ctx, c.BillerID, session, a); err != nil {
+	kept, err := s.Store.CreateSession(ctx, c.BillerID, session, a)
+	if err != nil {
 		return SignedIn{}, err
 	}
-	s.did(ctx, c, a)
+	s.did(ctx, c, kept)
 	view, err := s.Store.Session(ctx, c.BillerID, session.TokenHash, s.Now())
 	if err != nil {
 		return SignedIn{}, err
@@ -217,6 +221,7 @@ func (s *Service) newSession(c Caller, userID string) (token string, _ Session) 
 		ExpiresAt: now.Add(SessionLife),
 		IP:        c.ip(),
 		Agent:     text(c.Agent, 256),
+		Device:    s.device(c),
 	}
 }
 

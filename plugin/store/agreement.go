@@ -91,6 +91,9 @@ func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder porta
 			return portal.Session{}, err
 		}
 	}
+	if _, err := knowDevice(ctx, tx, biller, userID, session.Device, a.At); err != nil {
+		return portal.Session{}, err
+	}
 	did.UserID = userID
 	if err := s.record(ctx, tx, biller, did); err != nil {
 		return portal.Session{}, err

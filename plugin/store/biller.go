@@ -117,6 +117,6 @@ func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
 func tables() []string {
 	return []string{
 		"billers", "throttles", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups",
-		"users", "tokens", "history", "invitations", "customer_terms", "customers", "settings", "activity", "resets",
+		"users", "tokens", "history", "invitations", "customer_terms", "customers", "settings", "activity", "resets", "devices", "address_changes",
 	}
 }

@@ -87,7 +87,43 @@ func (s *Store) undo(ctx context.Context, tx *sqlx.Tx, biller string, what porta
 	if err != nil {
 		return err
 	}
+	if what.Action == portal.ActionAddressChanged {
+		if u, err = s.restoreAddress(ctx, tx, biller, u, what, in); err != nil {
+			return err
+		}
+	}
 	return s.secure(ctx, tx, biller, u, in)
+}
+
+// restoreAddress gives a user back the address that was told of the change, unless
+// another user has taken it meanwhile.
+func (s *Store) restoreAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, what portal.Activity, in portal.Disown) (portal.User, error) {
+	norm, err := in.NormalizeEmail(what.NoticeTo)
+	if err != nil {
+		return portal.User{}, err
+	}
+	customers, err := grantedCustomers(ctx, tx, biller, u.ID)
+	if err != nil {
+		return portal.User{}, err
+	}
+	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+		return portal.User{}, err
+	}
+	if err := dropAddressChange(ctx, tx, biller, u.ID); err != nil {
+		return portal.User{}, err
+	}
+	err = setAddress(ctx, tx, biller, u, what.NoticeTo, norm, in.Activity.At)
+	if errors.Is(err, portal.ErrAddressTaken) {
+		return u, nil
+	}
+	if err != nil {
+		return portal.User{}, err
+	}
+	entry := portal.HistoryEntry{At: in.Activity.At, Kind: portal.HistoryAddress, Detail: "The person signs in with " + what.NoticeTo + " again: the change was not theirs."}
+	if err := tellCustomers(ctx, tx, biller, customers, entry); err != nil {
+		return portal.User{}, err
+	}
+	return findUser(ctx, tx, biller, u.ID)
 }
 
 // secure shuts everybody out of an account but the owner of its mailbox.

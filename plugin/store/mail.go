@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,17 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 			return portal.MailSource{}, err
 		}
 		src.Account, err = s.Account(ctx, biller, src.Reset.EmailNorm, now)
+		return src, err
+	}
+	if ref.Kind == portal.MailAddress {
+		var err error
+		if src.Address, err = findAddressChange(ctx, s.db.R, biller, ref.User); errors.Is(err, portal.ErrNoAddressChange) {
+			return portal.MailSource{}, portal.ErrStaleMail
+		}
+		if err != nil {
+			return portal.MailSource{}, err
+		}
+		src.Account, err = s.Account(ctx, biller, src.Address.EmailNorm, now)
 		return src, err
 	}
 	invitationID := ref.ID
@@ -69,7 +81,7 @@ func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRe
 }
 
 func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef, entry portal.HistoryEntry, e portal.InvitationEvent) error {
-	if ref.Kind == portal.MailNotice || ref.Kind == portal.MailReset {
+	if ref.Kind != portal.MailInvitation && ref.Kind != portal.MailConfirmation {
 		return nil // customers' histories tell of invitations and sign-ups only
 	}
 	src, err := s.MailSource(ctx, biller, ref, entry.At)

@@ -12,19 +12,32 @@ import (
 const touchEvery = time.Minute
 
 // CreateSession implements portal.AccountStore.
-func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session, a portal.Activity) error {
+func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session, a portal.Activity) (portal.Activity, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	defer tx.Rollback()
 	if err := insertSession(ctx, tx, biller, session); err != nil {
-		return err
+		return portal.Activity{}, err
+	}
+	stranger, err := knowDevice(ctx, tx, biller, session.UserID, session.Device, session.CreatedAt)
+	if err != nil {
+		return portal.Activity{}, err
+	}
+	if stranger {
+		a.Action = portal.ActionNewDevice
 	}
 	if err := s.record(ctx, tx, biller, a); err != nil {
-		return err
+		return portal.Activity{}, err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return portal.Activity{}, err
+	}
+	if stranger {
+		s.wake(biller)
+	}
+	return a, nil
 }
 
 func insertSession(ctx context.Context, q querier, biller string, session portal.Session) error {

@@ -42,6 +42,18 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				FROM activity
 				WHERE biller_id = $1 AND at <= $2
 				LIMIT $3)`, now.Add(-activityKept)},
+		{`DELETE FROM devices
+			WHERE biller_id = $1 AND (user_id, hash) IN (
+				SELECT user_id, hash
+				FROM devices
+				WHERE biller_id = $1 AND seen_at <= $2
+				LIMIT $3)`, now.Add(-portal.DeviceLife)},
+		{`DELETE FROM address_changes
+			WHERE biller_id = $1 AND user_id IN (
+				SELECT user_id
+				FROM address_changes
+				WHERE biller_id = $1 AND expires_at <= $2
+				LIMIT $3)`, now},
 		{`DELETE FROM resets
 			WHERE biller_id = $1 AND id IN (
 				SELECT id

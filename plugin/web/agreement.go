@@ -119,6 +119,7 @@ func (s *Web) accept(v *visit) error {
 	if done {
 		return err
 	}
+	v.known()
 	in, err := s.service.Accept(v.r.Context(), v.caller, holder, f.Text("version"))
 	switch {
 	case errors.Is(err, portal.ErrSignUpEnded):

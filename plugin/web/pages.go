@@ -22,6 +22,8 @@ type pages struct {
 	forgot             *web.Page[forgotPage]
 	reset              *web.Page[resetPage]
 	change             *web.Page[changePage]
+	security           *web.Page[securityPage]
+	address            *web.Page[addressPage]
 	message            *web.Page[messagePage]
 	agreement          *web.Page[agreementPage]
 	invitationOpen     *web.Page[invitationPage]
@@ -74,12 +76,16 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 	form, steps := newForm(nil), f.step(2)
 	signedIn := portalPage{frame: f}
 	p := pages{
-		home:               load(l, l.public, "home.html", homePage{portalPage: signedIn}, homePage{portalPage: signedIn, Open: make([]openInvoice, 0)}),
-		invoice:            load(l, l.public, "invoice_show.html", invoicePage{portalPage: signedIn}),
-		signin:             load(l, l.public, "signin.html", signInPage{frame: f, form: form}),
-		forgot:             load(l, l.public, "forgot.html", forgotPage{frame: f, form: form}),
-		reset:              load(l, l.public, "reset.html", resetPage{frame: f, form: form}),
-		change:             load(l, l.public, "security_password.html", changePage{portalPage: signedIn, form: form}),
+		home:    load(l, l.public, "home.html", homePage{portalPage: signedIn}, homePage{portalPage: signedIn, Open: make([]openInvoice, 0)}),
+		invoice: load(l, l.public, "invoice_show.html", invoicePage{portalPage: signedIn}),
+		signin:  load(l, l.public, "signin.html", signInPage{frame: f, form: form}),
+		forgot:  load(l, l.public, "forgot.html", forgotPage{frame: f, form: form}),
+		reset:   load(l, l.public, "reset.html", resetPage{frame: f, form: form}),
+		change:  load(l, l.public, "security_password.html", changePage{portalPage: signedIn, form: form}),
+		security: load(l, l.public, "security.html", securityPage{
+			portalPage: signedIn, Browsers: []browserRow{{Current: true}, {}}, Recent: make([]activityRow, 1), Notice: "-",
+		}),
+		address:            load(l, l.public, "security_email.html", addressPage{portalPage: signedIn, form: form}, addressPage{portalPage: signedIn, form: form, Pending: "-"}),
 		message:            load(l, l.public, "message.html", messagePage{frame: f, Icon: "info"}),
 		agreement:          load(l, l.public, "agreement.html", agreementPage{frame: f}),
 		invitationOpen:     load(l, l.public, "invitation_open.html", invitationPage{frame: f, form: form, steps: steps}),

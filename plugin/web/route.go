@@ -26,7 +26,7 @@ type publicRoute struct {
 }
 
 func (s *Web) publicRoutes() []publicRoute {
-	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
+	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.securityRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
 }
 
 func (s *Web) memberRoutes() []publicRoute {

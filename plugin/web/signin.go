@@ -58,6 +58,7 @@ func (s *Web) signIn(v *visit) error {
 	err = v.required(f, "email", "password")
 	var in portal.SignedIn
 	if err == nil {
+		v.known()
 		in, err = s.service.SignIn(v.r.Context(), v.caller, f.Text("email"), f.Value("password"))
 	}
 	switch {

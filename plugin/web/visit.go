@@ -17,6 +17,7 @@ const (
 	cookieSession = "session"
 	cookieSignUp  = "signup"
 	cookieProfile = "profile"
+	cookieDevice  = "device"
 )
 
 // visit is one request: what came, who asks, and the frame of the answer.
@@ -39,6 +40,7 @@ func (s *Web) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	}
 	v := &visit{w: w, r: r, call: call, caller: caller.Of(call, biller.Name), frame: s.frame(call, biller)}
 	v.web = s
+	v.caller.Device = v.cookie(cookieDevice)
 	return v, nil
 }
 
@@ -116,4 +118,13 @@ func (v *visit) signedIn(in portal.SignedIn) error {
 	v.setCookie(cookieSession, in.Session, in.ExpiresAt)
 	v.dropCookie(cookieSignUp)
 	return nil
+}
+
+// known gives the browser the cookie that tells it from others, before somebody
+// signs in with it.
+func (v *visit) known() {
+	if v.caller.Device == "" {
+		v.caller.Device = portal.NewSecret()
+	}
+	v.setCookie(cookieDevice, v.caller.Device, v.web.now().Add(portal.DeviceLife))
 }

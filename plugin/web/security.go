@@ -1,0 +1,130 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"strconv"
+
+	"github.com/mileusna/useragent"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+)
+
+// recentShown is how many activities the security page lists.
+const recentShown = 20
+
+// securityPage is where a person looks after their sign-in.
+type securityPage struct {
+	portalPage
+	// Notice is a notice after a redirect.
+	Notice   string
+	Browsers []browserRow
+	Recent   []activityRow
+}
+
+// browserRow is a browser that is signed in.
+type browserRow struct {
+	ID, Name, IP string
+	Seen         template.HTML
+	Current      bool
+}
+
+// activityRow is something that happened.
+type activityRow struct {
+	What, From string
+	When       template.HTML
+}
+
+func (s *Web) securityRoutes() []publicRoute {
+	return []publicRoute{
+		{"GET /security", member, s.securityPage},
+		{"POST /security/sessions/end", member, s.endSession},
+		{"POST /security/sessions/others", member, s.endOthers},
+		{"GET /security/email", member, s.addressForm},
+		{"POST /security/email", member, s.changeAddress},
+		{"POST /security/email/confirm", member, s.confirmAddress},
+	}
+}
+
+func (s *Web) securityPage(v *visit) error {
+	ctx := v.r.Context()
+	browsers, err := s.service.SignedInBrowsers(ctx, v.caller, v.cookie(cookieSession))
+	if err != nil {
+		return err
+	}
+	recent, err := s.service.RecentActivity(ctx, v.caller, v.session, recentShown)
+	if err != nil {
+		return err
+	}
+	page := securityPage{portalPage: v.portalPage(v.T("security.title"), "false"), Notice: v.securityNotice()}
+	for _, b := range browsers {
+		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.Time(b.SeenAt), Current: b.Current})
+	}
+	for _, a := range recent {
+		page.Recent = append(page.Recent, activityRow{What: v.T("activity." + string(a.Action)), From: v.from(a), When: v.Time(a.At)})
+	}
+	return s.pages.security.Render(v.w, v.r, http.StatusOK, page)
+}
+
+// from says where somebody did something from.
+func (v *visit) from(a portal.Activity) string {
+	if a.By.ID != "" {
+		return v.T("security.by", "Biller", v.Name())
+	}
+	name := v.browserName(a.Agent)
+	if a.IP == "" {
+		return name
+	}
+	return name + ", " + a.IP
+}
+
+// browserName is what people call the browser.
+func (f frame) browserName(agent string) string {
+	ua := useragent.Parse(agent)
+	switch {
+	case ua.Name == "":
+		return f.T("security.browser.unknown")
+	case ua.OS == "":
+		return ua.Name
+	}
+	return f.T("security.browser", "Browser", ua.Name, "System", ua.OS)
+}
+
+func (v *visit) securityNotice() string {
+	q := v.r.URL.Query()
+	switch q.Get("notice") {
+	case "ended":
+		return v.T("security.ended")
+	case "others":
+		n, err := strconv.Atoi(q.Get("n"))
+		if err != nil || n < 0 {
+			n = 0
+		}
+		return v.N("security.others", n)
+	case "email":
+		return v.T("address.done", "Email", v.session.Email)
+	}
+	return ""
+}
+
+// endSession is **Sign out** of another browser; in this one it is **Sign out**.
+func (s *Web) endSession(v *visit) error {
+	if err := v.r.ParseForm(); err != nil {
+		return apperr.Wrap(apperr.Invalid, v.T("required"), err)
+	}
+	err := s.service.EndSession(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PostForm.Get("session"))
+	if err != nil && !apperr.Is(err, apperr.NotFound) { // it is over, as was wanted
+		return err
+	}
+	return v.redirect("/security?notice=ended")
+}
+
+// endOthers is **Sign out everywhere else**.
+func (s *Web) endOthers(v *visit) error {
+	ended, err := s.service.EndOtherSessions(v.r.Context(), v.caller, v.cookie(cookieSession))
+	if err != nil {
+		return err
+	}
+	return v.redirect("/security?notice=others&n=" + strconv.Itoa(ended))
+}
