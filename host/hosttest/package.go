@@ -150,20 +150,25 @@ func build(binary, program string) error {
 	return nil
 }
 
-// write puts a package into place as a whole.
-func write(file, binary, manifestFile string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".package")
-	if err != nil {
-		return fmt.Errorf("make package: %w", err)
+// packer builds the program that makes packages, once for all tests of a process.
+var packer = sync.OnceValues(func() (string, error) {
+	if err := os.MkdirAll(helloDir(), 0o700); err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
 	}
-	err = pack.Write(f, pack.Source{Files: map[string]string{
-		manifest.FileName: manifestFile, pack.BinaryPath(runtime.GOOS + "/" + runtime.GOARCH): binary,
-	}})
-	if err := errors.Join(err, f.Close()); err != nil {
+	program := filepath.Join(helloDir(), "packer")
+	return program, build(program, "github.com/billing-addons/customer-portal/host/hosttest/packer")
+})
+
+// write puts a package into place as a whole. It is not compressed, so that hosts
+// unpack it quickly under the race detector.
+func write(file, binary, manifestFile string) error {
+	program, err := packer()
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return fmt.Errorf("place package: %w", err)
+	out, err := exec.Command(program, file, binary, manifestFile).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("pack %s: %w\n%s", manifestFile, err, out)
 	}
 	return nil
 }
