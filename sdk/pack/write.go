@@ -13,6 +13,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
@@ -185,7 +187,7 @@ func writeFile(tw *tar.Writer, f File, r io.Reader) error {
 	header := &tar.Header{
 		Typeflag: tar.TypeReg, Name: f.Path, Size: f.Size, Mode: int64(f.perm()), Format: tar.FormatUSTAR,
 	}
-	if len(f.Path) > 100 {
+	if len(f.Path) > 100 || strings.ContainsFunc(f.Path, func(r rune) bool { return r > unicode.MaxASCII }) {
 		header.Format = tar.FormatPAX
 	}
 	if err := tw.WriteHeader(header); err != nil {

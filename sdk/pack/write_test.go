@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -108,5 +109,20 @@ func TestWriteReportsAFailingWriter(t *testing.T) {
 	}
 	if err := pack.Write(w, pack.Source{Dir: folder()}); err == nil {
 		t.Error("a closed pipe took the archive")
+	}
+}
+
+func TestNamesOfAnyLanguageAndLength(t *testing.T) {
+	t.Parallel()
+	dir := folder()
+	names := []string{"static/Überschrift.css", "static/日本語/字.svg", "static/" + strings.Repeat("long/", 30) + "name.css"}
+	for _, name := range names {
+		dir[name] = &fstest.MapFile{Data: []byte(name)}
+	}
+	p := MustUnpack(t, MustPack(t, dir))
+	for _, name := range names {
+		if got, err := os.ReadFile(p.Path(name)); err != nil || string(got) != name {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 // builder makes the program of an author's folder.
 type builder struct {
 	dir   string // of package main
-	debug bool   // for a debugger: nothing optimised away
+	debug bool   // for a debugger: nothing of the author's is optimised away
 }
 
 // errBuild carries what the compiler said.
@@ -27,7 +27,7 @@ func (e *errBuild) Error() string { return e.output }
 func (b *builder) build(ctx context.Context, file string) error {
 	args := []string{"build", "-o", file}
 	if b.debug {
-		args = append(args, "-gcflags=all=-N -l")
+		args = append(args, "-gcflags=./...=-N -l")
 	}
 	out, err := b.goTool(ctx, append(args, ".")...).CombinedOutput()
 	switch {
@@ -35,8 +35,10 @@ func (b *builder) build(ctx context.Context, file string) error {
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
 		return errors.New("there is no go command; install Go from https://go.dev/dl")
+	case err != nil && len(bytes.TrimSpace(out)) == 0:
+		return &errBuild{err.Error()}
 	case err != nil:
-		return &errBuild{strings.TrimSpace(string(out) + "\n" + err.Error())}
+		return &errBuild{string(bytes.TrimSpace(out))}
 	}
 	return nil
 }

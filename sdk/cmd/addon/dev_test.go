@@ -152,6 +152,7 @@ func TestDevServesWhatIsSaved(t *testing.T) {
 	main := filepath.Join(dir, "main.go")
 	s := mustRun(t, "--dev", dir)
 	page := s.sees(t, `Staff page: Hello World\s+(http://\S+)\n`)
+	index := s.sees(t, `Mails sent, and this list\s+(http://\S+)\n`)
 	first := s.sees(t, `build 1, process (\d+)`)
 	shows := func(texts ...string) {
 		t.Helper()
@@ -176,6 +177,9 @@ func TestDevServesWhatIsSaved(t *testing.T) {
 	mustEdit(t, main, "return sdk.Parts{Staff: staff}, nil", "return sdk.Parts{Staff: stuff}, nil")
 	s.sees(t, `(?s)The build failed:\n(.*undefined: stuff)`)
 	shows("Good day, Dana", "The build failed", "undefined: stuff", "last version that works")
+	if _, body := get(t, index); !strings.Contains(body, "undefined: stuff") {
+		t.Errorf("index %s", body)
+	}
 
 	mustEdit(t, main, "return sdk.Parts{Staff: stuff}, nil", `return sdk.Parts{}, http.ErrNotSupported`)
 	s.sees(t, `(?s)(The new version does not start:\n.*feature not supported)`)

@@ -30,7 +30,8 @@ type faultWriter struct {
 	http.ResponseWriter
 
 	fault *fault
-	page  bool
+	begun bool
+	page  bool // which can show the fault
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -38,6 +39,7 @@ func (w *faultWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *faultWriter) WriteHeader(status int) {
+	w.begun = true
 	h := w.Header()
 	if strings.HasPrefix(h.Get("Content-Type"), "text/html") && h.Get("Content-Encoding") == "" && status != http.StatusNotModified {
 		w.page = true
@@ -46,6 +48,14 @@ func (w *faultWriter) WriteHeader(status int) {
 		h.Set("Cache-Control", "no-store")
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *faultWriter) Write(b []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 func (w *faultWriter) finish(r *http.Request) {

@@ -54,9 +54,9 @@ func (c *initCmd) Run(con *console) error {
 	return con.printf(`%s is in %s. Next:
   cd %s
   go mod init example.com/%s
-  go get github.com/billing-addons/customer-portal@latest
-  go build -o dist/addon .
-README.md says how to pack it.
+  go mod tidy
+  addon run --dev
+README.md says how to check it and pack it.
 `, c.Name, c.Dir, c.Dir, c.ID)
 }
 

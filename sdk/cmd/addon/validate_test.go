@@ -26,7 +26,7 @@ func buildOnce(dir, arch string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", temp+"/addon", ".")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", temp+"/addon", ".")
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch), os.Stderr
 	if err := cmd.Run(); err != nil {
 		return nil, err
