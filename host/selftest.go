@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/services"
@@ -76,10 +77,15 @@ func (h *Host) askFirstPage(ctx context.Context, c *wire.Client, surface wire.Su
 	return c.ServePage(ctx, wire.PageRequest{Surface: surface, Call: call, Token: token, Request: r}, acceptPage)
 }
 
-// acceptPage is a wire.OnHead that refuses an answer of 500 and above.
-func acceptPage(status int, _ http.Header) (wire.ResponseBody, error) {
+// acceptPage is a wire.OnHead that refuses an answer of 500 and above. One that
+// says when to come again is asked for again, as trials are.
+func acceptPage(status int, header http.Header) (wire.ResponseBody, error) {
 	if status >= http.StatusInternalServerError {
-		return nil, apperr.Errorf(apperr.Unavailable, "The first page answered with status %d.", status)
+		refusal := &apperr.Error{Code: apperr.Unavailable, Message: fmt.Sprintf("The first page answered with status %d.", status)}
+		if status == http.StatusServiceUnavailable && header.Get("Retry-After") != "" {
+			refusal.RetryAfter = time.Second
+		}
+		return nil, refusal
 	}
 	return dropped{io.Discard}, nil
 }

@@ -230,10 +230,16 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.stopAll()
 	poll := time.NewTicker(s.cfg.Times.Poll)
 	defer poll.Stop()
+	away := false
 	for {
-		if err := s.reconcile(ctx, socks); err != nil && ctx.Err() == nil {
+		err := s.reconcile(ctx, socks)
+		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("add-ons not reconciled", "error", err.Error())
 		}
+		if err == nil && away {
+			s.askAll()
+		}
+		away = err != nil
 		select {
 		case <-ctx.Done():
 			return nil
@@ -241,6 +247,15 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 		case <-s.wake:
 		}
 	}
+}
+
+// askAll makes add-ons that rest or are broken start at once: the store was away,
+// and the database that they need too may have been.
+func (s *Supervisor) askAll() {
+	s.mu.Lock()
+	s.asked++
+	s.mu.Unlock()
+	s.Wake()
 }
 
 // reach names a step of a start, an upgrade or an end, where tests interrupt the

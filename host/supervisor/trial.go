@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // outcome of a trial: an instance that may serve, or why there is none.
@@ -93,10 +94,11 @@ func (w *worker) promote(v addon.Version) error {
 
 // refuse tells the store why a version failed, for all hosts: one that is wanted,
 // or on trial here while it is on probation elsewhere, for any reason; one that
-// served here on probation, or was to, if it crashed. It returns true if the store
-// changed what is to run.
+// served here on probation, or was to, if it crashed. A version that says when to
+// come again, because its database is away for instance, is no worse than others.
+// refuse returns true if the store changed what is to run.
 func (w *worker) refuse(v addon.Version, err error, onTrial bool) bool {
-	if _, ok := errors.AsType[unpromoted](err); ok {
+	if _, ok := errors.AsType[unpromoted](err); ok || apperr.RetryAfterOf(err) > 0 && !isCrash(err) {
 		return false
 	}
 	if !onTrial && v != w.goal().Next && !isCrash(err) {
