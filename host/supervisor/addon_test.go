@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		runAddon(string(mode))
 	case os.Getenv(greedyHostEnv) != "":
 		runGreedyHost(os.Getenv(greedyHostEnv))
+	case os.Getenv(escapeHostEnv) != "":
+		runEscapeHost(os.Getenv(escapeHostEnv))
 	case os.Getenv(hostEnv) != "":
 		runHost(os.Getenv(hostEnv))
 	default:

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -184,4 +185,29 @@ func TestManyHostsShareADataFolder(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestKeepaliveEndsACall of a process that stands still, although nobody asks it
+// whether it lives.
+func TestKeepaliveEndsACall(t *testing.T) {
+	t.Parallel()
+	binary, err := program()
+	must(t, err)
+	w := mustWorldOf(t, mustDir(t), binary, "", func(c *supervisor.Config) { c.Times.Health, c.Times.Drain, c.Times.Stop = time.Hour, time.Second, time.Second })
+	w.mustEnsure(t)
+	call := make(chan error, 1)
+	go func() {
+		_, err := w.do(t, "endless")
+		call <- err
+	}()
+	until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), "endless") })
+	must(t, syscall.Kill(w.status().PID, syscall.SIGSTOP))
+	select {
+	case err := <-call:
+		if !apperr.Is(err, apperr.Unavailable) {
+			t.Errorf("the call = %v", err)
+		}
+	case <-time.After(40 * time.Second):
+		t.Error("the call waits for a process that stands still")
+	}
 }

@@ -67,14 +67,40 @@ func (l Limits) apply(pid, user int) error {
 	if l.Processes >= 0 {
 		limits[unix.RLIMIT_NPROC] = l.Processes + tasksOf(user)
 	}
-	for resource, most := range limits {
-		if err := lower(pid, resource, most); err != nil {
+	err := onOwnThread(func() error {
+		if err := passFor(user); err != nil {
 			return err
 		}
+		for resource, most := range limits {
+			if err := lower(pid, resource, most); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// A process that is short of memory takes the add-on first, not the host. A
 	// system that does not let us say so has its own rules.
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
+	return nil
+}
+
+// passFor makes this thread one of the user's, for a moment: the kernel lets a user
+// limit what runs as the same user, and root others only with a capability that
+// containers seldom have. What the thread may do as root stays.
+func passFor(user int) error {
+	if user == os.Getuid() {
+		return nil
+	}
+	const same = ^uintptr(0)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(user), same, same); errno != 0 {
+		return fmt.Errorf("pass for user: %w", errno)
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(user), same, same); errno != 0 {
+		return fmt.Errorf("pass for user: %w", errno)
+	}
 	return nil
 }
 

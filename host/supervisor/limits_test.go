@@ -233,6 +233,32 @@ func TestLandlock(t *testing.T) {
 	}
 }
 
+// TestLimitsUnderLandlock: what closes the file system for the add-on must not
+// close it for the host while it counts and limits.
+func TestLimitsUnderLandlock(t *testing.T) {
+	t.Parallel()
+	dir := mustDir(t)
+	path, err := greedy()
+	must(t, err)
+	w := mustWorldOf(t, dir, path, "greedy", func(c *supervisor.Config) {
+		c.Limits = supervisor.Limits{}
+		c.Env = envOf(supervisor.Env{Key: make([]byte, 32)})
+	})
+	w.mustEnsure(t)
+	if !slices.Contains(w.status().Protection, supervisor.ProtectionLandlock) {
+		t.Skip("this kernel has no landlock")
+	}
+	pid := w.status().PID
+	var processes unix.Rlimit
+	must(t, unix.Prlimit(pid, unix.RLIMIT_NPROC, nil, &processes))
+	if processes.Max <= 1024 {
+		t.Errorf("processes = %+v, want more than 1,024: those of the user count too", processes)
+	}
+	if score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); err != nil || strings.TrimSpace(string(score)) != "500" {
+		t.Errorf("oom_score_adj = %q, %v", score, err)
+	}
+}
+
 func TestSharedFolderHasNoLandlock(t *testing.T) {
 	t.Parallel()
 	w := mustGreedy(t, mustDir(t), supervisor.Limits{})
