@@ -17,7 +17,7 @@ import (
 
 // mustNodePackage packs the example in Node, with what npm installs for it: its
 // program is a script.
-func mustNodePackage(tb testing.TB) string {
+func mustNodePackage(tb *testing.T) string {
 	tb.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {

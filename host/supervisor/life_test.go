@@ -193,7 +193,9 @@ func TestKeepaliveEndsACall(t *testing.T) {
 	t.Parallel()
 	binary, err := program()
 	must(t, err)
-	w := mustWorldOf(t, mustDir(t), binary, "", func(c *supervisor.Config) { c.Times.Health, c.Times.Drain, c.Times.Stop = time.Hour, time.Second, time.Second })
+	w := mustWorldOf(t, mustDir(t), binary, "", func(c *supervisor.Config) {
+		c.Times.Health, c.Times.Drain, c.Times.Stop = time.Hour, time.Second, time.Second
+	})
 	w.mustEnsure(t)
 	call := make(chan error, 1)
 	go func() {
