@@ -2,6 +2,7 @@ package sdktest_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,5 +82,29 @@ func TestRevokedTokenIsWorthless(t *testing.T) {
 	h.Revoke(token)
 	if _, err := h.For(t.Context(), token); !apperr.Is(err, apperr.Unauthenticated) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestHostRemembersWhatItRefused(t *testing.T) {
+	t.Parallel()
+	h := sdktest.NewHost()
+	h.Permissions = []string{"billers:read"}
+	host, err := h.For(t.Context(), h.Token(h.PublicCall(sdktest.Northwind)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.Billers.Biller(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if _, err := host.Invoices.Invoice(t.Context(), "i"); !apperr.Is(err, apperr.PermissionDenied) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := host.Customers.Customer(t.Context(), "c"); !apperr.Is(err, apperr.PermissionDenied) {
+		t.Errorf("got %v", err)
+	}
+	if got := h.Refused(); !slices.Equal(got, []string{"invoices:read", "customers:read"}) {
+		t.Errorf("refused %v", got)
 	}
 }
