@@ -124,9 +124,13 @@ func mayOpen(m *manifest.Manifest, path string, staff addon.Staff) bool {
 	return ok && staff.Can(page.Ability)
 }
 
+// megabytes says a size for people; empty if it is not known.
 func megabytes(n int64) string {
 	if n <= 0 {
 		return ""
+	}
+	if n < 1e5 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
 }

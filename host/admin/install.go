@@ -103,7 +103,7 @@ type step struct {
 
 func steps(i addon.Installing) []step {
 	titles := map[addon.InstallStep]string{
-		addon.InstallDownloads: "Download", addon.InstallVerifies: "Check that it is what the marketplace signed",
+		addon.InstallDownloads: "Download", addon.InstallVerifies: "Check that nothing was changed",
 		addon.InstallUnpacks: "Unpack", addon.InstallStarts: "Start",
 	}
 	current := slices.Index(addon.InstallSteps(), i.Step)

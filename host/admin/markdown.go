@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"html/template"
+	"net/url"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -19,8 +20,8 @@ import (
 const topHeading = 3
 
 // document turns an add-on's Markdown, which anybody may have written, into HTML
-// for the page of the add-on called name. Pictures become their descriptions, raw
-// HTML goes, links lead to other sites only and give them no weight and no window.
+// for the page of the add-on called name. Pictures go, and within text become their
+// descriptions; raw HTML goes, links lead to other sites only and give them no weight and no window.
 func document(markdown, name string) template.HTML {
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
@@ -31,10 +32,13 @@ func document(markdown, name string) template.HTML {
 		return template.HTML(template.HTMLEscapeString(markdown))
 	}
 	policy := bluemonday.NewPolicy()
-	policy.AllowElements("p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "strong", "em", "del", "code", "pre", "blockquote", "br", "hr",
+	policy.AllowElements("p", "h3", "h4", "ul", "ol", "li", "strong", "em", "del", "code", "pre", "blockquote", "br", "hr",
 		"table", "thead", "tbody", "tr", "th", "td")
 	policy.AllowAttrs("href").OnElements("a")
-	policy.AllowURLSchemes("https", "http", "mailto")
+	policy.AllowURLSchemes("mailto")
+	for _, scheme := range []string{"https", "http"} { // browsers take "https:/x" for a path of this site
+		policy.AllowURLSchemeWithCustomPolicy(scheme, func(u *url.URL) bool { return u.Host != "" })
+	}
 	policy.AllowRelativeURLs(false)
 	policy.RequireParseableURLs(true)
 	policy.RequireNoFollowOnLinks(true)
@@ -77,12 +81,52 @@ func (f fitting) Transform(doc *ast.Document, r text.Reader, _ parser.Context) {
 		return ast.WalkContinue, nil
 	})
 	for _, h := range headings {
-		h.Level = min(h.Level-top+topHeading, 6)
+		h.Level = min(h.Level-top+topHeading, topHeading+1)
 	}
 	for _, i := range images {
-		for c := i.FirstChild(); c != nil; c = i.FirstChild() {
-			i.Parent().InsertBefore(i.Parent(), i, c)
-		}
-		i.Parent().RemoveChild(i.Parent(), i)
+		describe(i, source)
 	}
+}
+
+// describe puts an image's description into its place; a paragraph of nothing but
+// images goes as a whole.
+func describe(i *ast.Image, source []byte) {
+	parent := i.Parent()
+	around := parent
+	if parent.Kind() == ast.KindLink {
+		around = parent.Parent()
+	}
+	if around == nil {
+		return // gone with an image before
+	}
+	if alone(around, source) {
+		if p := around.Parent(); p != nil {
+			p.RemoveChild(p, around)
+		}
+		return
+	}
+	for c := i.FirstChild(); c != nil; c = i.FirstChild() {
+		parent.InsertBefore(parent, i, c)
+	}
+	parent.RemoveChild(parent, i)
+}
+
+// alone reports whether there is nothing but images, and links on images.
+func alone(n ast.Node, source []byte) bool {
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		switch c := c.(type) {
+		case *ast.Image:
+		case *ast.Link:
+			if !alone(c, source) {
+				return false
+			}
+		case *ast.Text:
+			if strings.TrimSpace(string(c.Segment.Value(source))) != "" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }

@@ -60,13 +60,9 @@ func (h *Handler) detail(w http.ResponseWriter, r *http.Request, staff addon.Sta
 		return fmt.Errorf("read biller: %w", err)
 	}
 	m := offer.Manifest
-	about := more.Readme
-	if about == "" {
-		about = m.Description
-	}
 	p := detailPage{
 		card: h.card(offer, inst, staff), Home: h.home(), Biller: biller.Name, Offer: offer,
-		About: document(about, m.Name), Changelog: document(more.Changelog, "Changelog"), Incomplete: more.Incomplete,
+		About: document(m.Description, m.Name), Readme: document(more.Readme, m.Name), Changelog: document(more.Changelog, "Changelog"), Incomplete: more.Incomplete,
 		Versions: more.Versions[:min(versionsShown, len(more.Versions))], Older: max(0, len(more.Versions)-versionsShown),
 		Permissions: permissions(m), Adds: additions(m), MayInstall: staff.Can(addon.AbilityInstall),
 		Kept: inst.State == addon.Suspended, Purging: inst.State == addon.Purging, Data: h.Purger != nil,

@@ -80,7 +80,7 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-const readme = "# Customer Portal\n\nIt <b onclick=x>sends</b> <script>alert(1)</script>\n\n## Use\n\n![a picture](https://spy.example/p.png) " +
+const readme = "# Customer Portal\n\nIt <b onclick=x>sends</b> <script>alert(1)</script>\n\n## Use\n\n[![badge](https://spy.example/b.svg)](https://ci.example) ![standing alone](https://spy.example/p.png)\n\nPress ![the button](https://spy.example/p.png) " +
 	"[site](https://a.example/x) [own](/admin/x) [js](javascript:alert(1)) [data](data:text/html,x)\n\n# Later\n\n" +
 	"| a | b |\n|---|---|\n| 1 | 2 |\n\n    code <i>\n\n<iframe src=x></iframe><form action=x><input name=q></form><style>*{}</style>\n"
 
@@ -94,9 +94,9 @@ func TestDocuments(t *testing.T) {
 	}
 	body := request(MustHandler(t, f), "GET", "/admin/marketplace/customer-portal", nil).Body.String()
 	holds(t, body, []string{
-		"<h4>Use</h4>", "<h3>Later</h3>", "a picture", `href="https://a.example/x" rel="nofollow noopener" target="_blank"`, `<table class="table dense">`,
+		"<h4>Use</h4>", "<h3>Later</h3>", "Press the button", `href="https://a.example/x" rel="nofollow noopener" target="_blank"`, `<table class="table dense">`,
 		"<h3>1.0.0</h3>", "<li>First</li>", "cannot be had from the marketplace at the moment", "November 21, 2026", "Newer platform", "Runs here", "withdrawn ", "and 2 older",
-	}, []string{"<script", "onclick", "<img", "spy.example", "javascript:", "data:text", "<iframe", "<form action", "<style", `href="/admin/x"`, "<h1>Later", "<h3>Customer Portal"})
+	}, []string{"<script", "onclick", "<img", "spy.example", "javascript:", "data:text", "<iframe", "<form action", "<style", `href="/admin/x"`, "<h1>Later", "<h3>Customer Portal", "badge<", "standing alone"})
 	if strings.Count(body, "<h1") != 1 {
 		t.Errorf("more than one h1: %s", body)
 	}

@@ -36,8 +36,8 @@ type detailPage struct {
 	Offer  Offer
 	Home   string
 	Biller string
-	// About is its README or, without one, its description; Changelog may be empty.
-	About, Changelog template.HTML
+	// About is the manifest's description; any of them may be empty.
+	About, Readme, Changelog template.HTML
 	// Incomplete means that one of them cannot be shown now.
 	Incomplete  bool
 	Versions    []Version
@@ -132,7 +132,7 @@ func newPages() (*pages, error) {
 		return nil, err
 	}
 	full := detailPage{
-		card: c, MayInstall: true, About: "x", Changelog: "x", Incomplete: true, Permissions: []permission{{Icon: "lock"}}, Adds: []addition{{Icon: "addon"}},
+		card: c, MayInstall: true, About: "x", Readme: "x", Changelog: "x", Incomplete: true, Permissions: []permission{{Icon: "lock"}}, Adds: []addition{{Icon: "addon"}},
 		Versions: []Version{{Runs: true, At: time.Unix(0, 0)}, {State: Withdrawn}}, Older: 2, Offer: Offer{Manifest: &manifest.Manifest{Homepage: "https://x.example", License: "MIT"}},
 	}
 	none := Offer{Manifest: &manifest.Manifest{}, WithdrawnAt: time.Unix(0, 0), Newer: "2", PublishedAt: time.Unix(0, 0)}

@@ -1,0 +1,33 @@
+package admin_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/billing-addons/customer-portal/host/admin"
+)
+
+var (
+	allowedTag  = regexp.MustCompile(`^</?(p|h3|h4|ul|ol|li|strong|em|del|code|pre|blockquote|br|hr|table|thead|tbody|tr|th|td|a|div)\b`)
+	allowedLink = regexp.MustCompile(`^<a href="(https?://[^/"]|mailto:)[^"]*"( rel="nofollow( noopener)?")?( target="_blank")?>$`)
+	anyTag      = regexp.MustCompile(`<[^>]*>`)
+)
+
+// FuzzDocument wants only what the page allows of whatever an add-on writes.
+func FuzzDocument(f *testing.F) {
+	for _, text := range []string{readme, "", "![![x](a)](b)", "[![a](b)](c) ![d](e)", "# ![x](y)", "> ![x](y)", "|![x](y)|\n|-|\n|<b>|", "<a href=x onclick=y>", "[x](JaVaScRiPt:x)", "&#60;script>", "[x](https:/admin/x)"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		html := string(admin.Document(text, "Name"))
+		for _, tag := range anyTag.FindAllString(html, -1) {
+			switch {
+			case !allowedTag.MatchString(tag):
+				t.Errorf("%q became %q", text, tag)
+			case strings.HasPrefix(tag, "<a") && !allowedLink.MatchString(tag):
+				t.Errorf("%q became the link %q", text, tag)
+			}
+		}
+	})
+}
