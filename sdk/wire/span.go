@@ -66,7 +66,7 @@ func attributeToPB(kv attribute.KeyValue) *pb.SpanAttribute {
 	case attribute.FLOAT64:
 		a.Value = &pb.SpanAttribute_Real{Real: kv.Value.AsFloat64()}
 	default:
-		a.Value = &pb.SpanAttribute_Text{Text: clip(kv.Value.Emit())}
+		a.Value = &pb.SpanAttribute_Text{Text: clip(kv.Value.String())}
 	}
 	return a
 }
