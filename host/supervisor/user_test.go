@@ -39,7 +39,7 @@ func TestOwnUser(t *testing.T) {
 		return e, err
 	}
 	w := mustWorldOf(t, dir, path, "greedy", func(c *supervisor.Config) {
-		c.Env, c.Users, c.Limits = env, true, supervisor.Limits{Processes: 100}
+		c.Env, c.Users, c.Limits = env, true, supervisor.Limits{Processes: 100, Memory: -1}
 	}, "b1")
 	binary, err := program()
 	must(t, err)
