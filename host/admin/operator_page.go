@@ -110,7 +110,7 @@ func newOperatePage(h *Handler, id string, o Operation, zone string) operatePage
 		case o.Failed.Digest:
 			c.Note = "Refused"
 		}
-		if o.runs() && v.Problem == "" && v.Digest != o.Next.Digest && v.Digest != o.Digest {
+		if o.runs() && v.Problem == "" && v.Digest != o.Next.Digest && v.Digest != o.Digest && v.Digest != o.Previous.Digest { // there is a button to go back
 			c.Href = p.Operate + "/upgrade?version=" + c.Version
 		}
 		p.Choices = append(p.Choices, c)
