@@ -23,6 +23,9 @@ const topHeading = 3
 // for the page of the add-on called name. Pictures go, and within text become their
 // descriptions; raw HTML goes, links lead to other sites only and give them no weight and no window.
 func document(markdown, name string) template.HTML {
+	if costly(markdown) {
+		return template.HTML(scrolling("<pre>" + template.HTMLEscapeString(markdown) + "</pre>"))
+	}
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.Table, extension.Strikethrough),
 		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(fitting{name}, 100))),
@@ -44,6 +47,34 @@ func document(markdown, name string) template.HTML {
 	policy.RequireNoFollowOnLinks(true)
 	policy.AddTargetBlankToFullyQualifiedLinks(true) // adds rel=noopener
 	return template.HTML(scrolling(policy.Sanitize(b.String())))
+}
+
+// How much Markdown one block may hold. Its parser takes time in the square of
+// these: beyond them no person wrote it, and it is shown as the text it is.
+const (
+	maxMarks  = 2000 // characters that could mean something
+	maxIndent = 64   // those that begin a line
+)
+
+// costly reports whether reading the Markdown could take long.
+func costly(markdown string) bool {
+	marks := 0
+	for line := range strings.Lines(markdown) {
+		text := strings.TrimSpace(line)
+		if text == "" || strings.Trim(text, "-*_= ") == "" { // a rule is cheap
+			marks = 0
+			continue
+		}
+		for _, c := range []byte(text) {
+			if strings.IndexByte("*_[]()!~<>`|&\\", c) >= 0 {
+				marks++
+			}
+		}
+		if marks > maxMarks || len(line)-len(strings.TrimLeft(line, " \t>-*+.)0123456789")) > maxIndent {
+			return true
+		}
+	}
+	return false
 }
 
 // scrolling lets what may be wide scroll by itself. No attribute is left on these

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/admin"
 )
@@ -30,4 +31,20 @@ func FuzzDocument(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestCostlyDocuments are made to take the parser minutes.
+func TestCostlyDocuments(t *testing.T) {
+	t.Parallel()
+	const most = 256 << 10
+	for _, s := range []string{"[", "![", "*", "_a*", ">", "> ", "- ", "1. ", "`", "<", "|", "![a](", "[a](<", "*a_ ", "<!--", "[a]: b\n", "_a*\n", strings.Repeat("_a*", 600) + "\n\n", strings.Repeat(">", 60) + "\n\n"} {
+		began := time.Now()
+		html := string(admin.Document(strings.Repeat(s, most/len(s)), "Name"))
+		if took := time.Since(began); took > 10*time.Second || html == "" && s != "[a]: b\n" {
+			t.Errorf("%.20q took %s and became %.40q", s, took, html)
+		}
+	}
+	if html := string(admin.Document(strings.Repeat("<b>*", 5000), "Name")); strings.Contains(html, "<b>") || !strings.Contains(html, "<pre>&lt;b&gt;") {
+		t.Errorf("costly text became %.100s", html)
+	}
 }
