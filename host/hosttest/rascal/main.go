@@ -51,13 +51,13 @@ func start(mode string, env sdk.Env) (sdk.Parts, error) {
 		fmt.Fprintln(stderr(), "cannot find my config")
 		os.Exit(4)
 	}
-	r := &rascal{host: env.Host}
+	r := &rascal{host: env.Host, released: make(chan struct{})}
 	public, staff, slots := http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
 	for path, page := range map[string]http.HandlerFunc{
 		"/{$}": r.greet, "/stop": stop, "/third": r.third, "/crash": crash, "/child": child, "/flood": flood, "/json": wrongTypes,
 		"/gigabytes": gigabytes, "/swallow": swallow, "/headers": headers, "/cookies": cookies, "/status": status, "/script": script,
 		"/files": r.files, "/customers": r.customers, "/keep": r.keep, "/expired": r.expired, "/loop": r.loop, "/panic": burst,
-		"/flush": flush, "/gone": r.gone, "/slow": slow, "/count": r.count, "/trailer": trailer, "/hold": r.hold,
+		"/flush": flush, "/gone": r.gone, "/slow": r.slow, "/release": r.release, "/count": r.count, "/trailer": trailer, "/hold": r.hold,
 		"/memory": memory, "/pour": r.pour, "/text": text,
 	} {
 		public.HandleFunc(path, page)

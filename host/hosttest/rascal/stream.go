@@ -61,9 +61,9 @@ func swallow(w http.ResponseWriter, r *http.Request) {
 	say(w, "%d bytes", n)
 }
 
-// slow reads a little of what is sent, and no more.
-func slow(w http.ResponseWriter, r *http.Request) {
-	n, err := io.ReadFull(r.Body, make([]byte, 1000))
+// slow reads a little of what is sent, and no more until release.
+func (r *rascal) slow(w http.ResponseWriter, req *http.Request) {
+	n, err := io.ReadFull(req.Body, make([]byte, 1000))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -72,7 +72,16 @@ func slow(w http.ResponseWriter, r *http.Request) {
 	if err := http.NewResponseController(w).Flush(); err != nil {
 		return
 	}
-	<-r.Context().Done()
+	select {
+	case <-req.Context().Done():
+	case <-r.released:
+	}
+}
+
+// release ends all pages that are slow.
+func (r *rascal) release(w http.ResponseWriter, _ *http.Request) {
+	close(r.released)
+	say(w, "<p>released</p>")
 }
 
 // trailer answers with trailers, announced and not.

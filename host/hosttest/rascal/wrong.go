@@ -24,6 +24,7 @@ type rascal struct {
 	ended    atomic.Int64
 	poured   atomic.Int64
 	held     atomic.Int64
+	released chan struct{}
 
 	mu     sync.Mutex
 	kept   context.Context
