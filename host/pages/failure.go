@@ -213,5 +213,5 @@ func (h *Handler) answerFailed(w http.ResponseWriter, r *http.Request, t target,
 
 func (h *Handler) logFailure(r *http.Request, t target, err error) {
 	h.Log.WarnContext(r.Context(), "add-on did not answer", "addon", t.addon.Manifest.ID, "surface", int(t.surface),
-		"biller", t.biller.ID, "request", web.RequestID(r.Context()), "method", r.Method, "error", fmt.Sprint(err))
+		"biller", t.biller.ID, "method", r.Method, "error", fmt.Sprint(err))
 }

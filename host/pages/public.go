@@ -75,7 +75,7 @@ func (h *Handler) publicError(w http.ResponseWriter, r *http.Request, t target, 
 	case err == errClosed:
 		h.failures.closed(w, r, t)
 	default:
-		h.Log.ErrorContext(r.Context(), "cannot find whom a public request is for", "request", web.RequestID(r.Context()), "error", err.Error())
+		h.Log.ErrorContext(r.Context(), "cannot find whom a public request is for", "error", err.Error())
 		h.failures.down(w, r, target{biller: t.biller, nonce: t.nonce}, err)
 	}
 }
@@ -102,7 +102,7 @@ func (h *Handler) servePublic(w http.ResponseWriter, r *http.Request, t target, 
 	switch {
 	case err == nil:
 	case r.Context().Err() != nil:
-		h.Log.DebugContext(r.Context(), "browser went away", "request", web.RequestID(r.Context()))
+		h.Log.DebugContext(r.Context(), "browser went away")
 	case begun:
 		h.logFailure(r, t, err)
 		panic(http.ErrAbortHandler)
@@ -131,7 +131,7 @@ func (h *Handler) beginPublic(w http.ResponseWriter, r *http.Request, t target, 
 	}
 	kept, dropped := cookies.out(from["Set-Cookie"])
 	if dropped > 0 {
-		h.Log.WarnContext(r.Context(), "cookies of an add-on dropped", "addon", m.ID, "request", web.RequestID(r.Context()), "count", dropped)
+		h.Log.WarnContext(r.Context(), "cookies of an add-on dropped", "addon", m.ID, "count", dropped)
 	}
 	to["Set-Cookie"] = kept
 	if len(kept) == 0 {

@@ -32,7 +32,7 @@ func (h *Handler) Staff() http.Handler {
 		case apperr.Is(err, apperr.Unauthenticated):
 			h.signIn(w, r)
 		case err != nil:
-			h.Log.ErrorContext(r.Context(), "cannot tell who is signed in", "request", web.RequestID(r.Context()), "error", err.Error())
+			h.Log.ErrorContext(r.Context(), "cannot tell who is signed in", "error", err.Error())
 			h.failures.down(w, r, target{}, err)
 		case !allowedMethod(r.Method):
 			h.framed(w, r, "", http.StatusMethodNotAllowed, message{Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page."})
@@ -129,7 +129,7 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 	})
 	switch {
 	case r.Context().Err() != nil:
-		h.Log.DebugContext(r.Context(), "browser went away", "request", web.RequestID(r.Context()))
+		h.Log.DebugContext(r.Context(), "browser went away")
 	case err != nil && begun && answer.html == nil:
 		h.logFailure(r, t, err)
 		panic(http.ErrAbortHandler)

@@ -168,7 +168,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, p sdkweb.Proble
 	}
 	data.Title = data.Heading()
 	if err := render(w, r, p.Status, data); err != nil {
-		s.Log.ErrorContext(r.Context(), "error page failed", "request", p.RequestID, "error", err.Error())
+		s.Log.ErrorContext(r.Context(), "error page failed", "error", err.Error())
 		http.Error(w, apperr.GenericMessage, http.StatusInternalServerError)
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
-	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
 
 type reportPage struct {
@@ -44,6 +43,6 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request, staff books.Staf
 // logDraw notes that an add-on's part of a page is missing; the page goes on
 // with the host's notice in its place.
 func (s *Server) logDraw(r *http.Request, v addon.SlotView, err error) {
-	s.Log.WarnContext(r.Context(), "add-on part of a page failed", "request", sdkweb.RequestID(r.Context()),
+	s.Log.WarnContext(r.Context(), "add-on part of a page failed",
 		"addon", v.AddonID, "slot", v.Slot, "error", err.Error())
 }
