@@ -96,7 +96,7 @@ func (d *dev) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		making, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
-		go func() { defer close(done); d.renew(making) }()
+		go func() { defer close(done); d.renew(ctx, making) }()
 		select {
 		case <-ctx.Done():
 		case <-d.watcher.saved:
@@ -110,15 +110,16 @@ func (d *dev) work(ctx context.Context) {
 var errSame = errors.New("the same program")
 
 // renew makes a version of what is saved now. Until it is healthy, and if it
-// never is, the current version serves.
-func (d *dev) renew(ctx context.Context) {
+// never is, the current version serves. making ends when something newer was
+// saved, ctx with the command.
+func (d *dev) renew(ctx, making context.Context) {
 	d.number++
 	started := time.Now()
-	e, err := d.make(ctx)
+	e, err := d.make(making)
 	switch {
-	case ctx.Err() != nil && e != nil:
-		d.retire(ctx, e)
-	case ctx.Err() != nil: // something newer was saved
+	case making.Err() != nil && e != nil:
+		d.retire(making, e)
+	case making.Err() != nil:
 	case errors.Is(err, errSame):
 		d.stage.fail(nil)
 		d.say("Saved; the program is still the same.")
@@ -201,7 +202,7 @@ func (d *dev) serve(ctx context.Context, e *edition, took time.Duration) {
 		return
 	}
 	d.say("%s %s: build %d serves now (process %d, after %.1f s).", m.Name, m.Version, e.number, e.instance.PID(), took.Seconds())
-	d.others.Go(func() { d.retire(context.WithoutCancel(ctx), old) })
+	d.others.Go(func() { d.retire(ctx, old) })
 }
 
 // guard says when the version that serves ends by itself.
@@ -213,8 +214,8 @@ func (d *dev) guard(e *edition) {
 	}
 }
 
-// retire lets requests end and then the process, which a debugger may hold for
-// as long as it likes.
+// retire lets requests end and then the process, until ctx ends. A debugger may
+// hold them for as long as it likes.
 func (d *dev) retire(ctx context.Context, e *edition) {
 	if !d.Debug {
 		limited, cancel := context.WithTimeout(ctx, drainTime)

@@ -42,7 +42,7 @@ func (o *output) waitFor(t *testing.T, pattern string, ended <-chan error) strin
 	re := regexp.MustCompile(pattern)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(30 * time.Second); ; {
+	for deadline := time.After(2 * time.Minute); ; {
 		if m := re.FindStringSubmatch(o.String()); m != nil {
 			return m[1]
 		}
