@@ -26,7 +26,7 @@ const (
 	// of its control groups, for the host that finds them left behind.
 	groupRecord = "cgroup"
 	// groupEnd is how long killed processes may take to leave their group.
-	groupEnd = 2 * time.Second
+	groupEnd = 10 * time.Second
 )
 
 // cgroups is the folder of this host's control groups, one in it per process.
