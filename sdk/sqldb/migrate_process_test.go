@@ -22,6 +22,9 @@ import (
 // database it names.
 const migrateEnv = "SQLDB_MIGRATE"
 
+// slowEnv makes that program take minutes for the slow file on SQLite.
+const slowEnv = "SQLDB_SLOW"
+
 func TestMain(m *testing.M) {
 	if at := os.Getenv(migrateEnv); at != "" {
 		if err := migrateProgram(at); err != nil {
@@ -46,17 +49,21 @@ func migrateProgram(at string) error {
 }
 
 // slow is a set whose second file stops in its middle: on PostgreSQL until the test
-// gives a lock back, on SQLite for a while.
+// gives a lock back, on SQLite for minutes where the environment says so.
 func slow() sqldb.Migrations {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte("-- +goose Up\n" + text)} }
 	const first, before, after = "CREATE TABLE slow_a (x INTEGER);\nINSERT INTO slow_a (x) VALUES (1);\n",
 		"CREATE TABLE slow_b (x INTEGER);\nINSERT INTO slow_b (x) VALUES (1);\n", "INSERT INTO slow_a (x) VALUES (2);\n"
+	rows := "10"
+	if os.Getenv(slowEnv) != "" {
+		rows = "1000000000"
+	}
 	return sqldb.Migrations{Name: "slow", Program: 1, Files: fstest.MapFS{
 		"postgres/1_a.sql": file(first),
 		"postgres/2_b.sql": file(before + "SELECT pg_advisory_xact_lock_shared(77);\n" + after),
 		"sqlite/1_a.sql":   file(first),
-		"sqlite/2_b.sql": file(before + `INSERT INTO slow_b (x) WITH RECURSIVE n(x) AS (SELECT 2 UNION ALL SELECT x + 1 FROM n WHERE x < 4000000)
-			SELECT x FROM n WHERE x = 4000000;` + "\n" + after),
+		"sqlite/2_b.sql": file(before + `INSERT INTO slow_b (x) WITH RECURSIVE n(x) AS (SELECT 2 UNION ALL SELECT x + 1 FROM n WHERE x < ` + rows + `)
+			SELECT x FROM n WHERE x = ` + rows + `;` + "\n" + after),
 	}}
 }
 
@@ -65,14 +72,14 @@ type migrating struct {
 	ended chan error
 }
 
-func mustMigrateProgram(t *testing.T, cfg sqldb.Config) *migrating {
+func mustMigrateProgram(t *testing.T, cfg sqldb.Config, env ...string) *migrating {
 	t.Helper()
 	at, err := json.Marshal(struct{ Driver, DSN, DirectDSN string }{cfg.Driver, cfg.DSN, cfg.DirectDSN})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &migrating{Cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
-	m.Env = append(os.Environ(), migrateEnv+"="+string(at))
+	m.Env = append(append(os.Environ(), env...), migrateEnv+"="+string(at))
 	m.Stderr = t.Output()
 	if err := m.Start(); err != nil {
 		t.Fatal(err)
@@ -89,7 +96,7 @@ func TestMigratingProcessIsKilled(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			cfg, midway, goOn := mustStopMidway(t, driver)
-			first := mustMigrateProgram(t, cfg)
+			first := mustMigrateProgram(t, cfg, slowEnv+"=1")
 			midway()
 			others := []*migrating{mustMigrateProgram(t, cfg), mustMigrateProgram(t, cfg)}
 			if err := first.Process.Signal(syscall.SIGKILL); err != nil {
