@@ -84,7 +84,7 @@ func (h *Host) export(ctx context.Context, inst addon.Installation, w io.Writer)
 		return addon.Exported{}, err
 	}
 	defer release()
-	call, err := h.jobCall(ctx, inst)
+	call, err := h.leavingCall(ctx, inst)
 	if err != nil {
 		return addon.Exported{}, err
 	}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
 const (
@@ -206,13 +208,22 @@ func (h *Host) keepExport(ctx context.Context, i addon.Installation) error {
 	return nil
 }
 
+// leavingCall is jobCall that also works for a biller whom the platform has let go.
+func (h *Host) leavingCall(ctx context.Context, i addon.Installation) (sdk.Call, error) {
+	call, err := h.jobCall(ctx, i)
+	if apperr.Is(err, apperr.NotFound) {
+		return sdk.Call{BillerID: i.BillerID, RequestID: web.NewRequestID()}, nil
+	}
+	return call, err
+}
+
 func (h *Host) purgeAddon(ctx context.Context, i addon.Installation) error {
 	client, release, err := h.fleet.Acquire(i.AddonID)
 	if err != nil {
 		return err
 	}
 	defer release()
-	call, err := h.jobCall(ctx, i)
+	call, err := h.leavingCall(ctx, i)
 	if err != nil {
 		return err
 	}

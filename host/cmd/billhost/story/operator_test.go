@@ -80,8 +80,12 @@ func TestOperator(t *testing.T) {
 			isRefused(staff, p)
 			rollsBack(staff, p)
 			deletes(staff, p)
+			p.mustOperate("addon", "uninstall", "--biller", "northwind", "hello")
+			if out := p.mustOperate("addon", "purge", "--biller", "northwind", "--name", "Hello", "--wait", "1m", "hello"); !strings.Contains(out, "is deleted") {
+				t.Errorf("purge: %s", out)
+			}
 			history := p.mustOperate("addon", "history", "hello")
-			for _, action := range []string{"addon.approve", "addon.upgrade\t1.0.0\t1.1.0", "addon.rollback\t1.1.0\t1.0.0"} {
+			for _, action := range []string{"addon.approve", "addon.upgrade\t1.0.0\t1.1.0", "addon.rollback\t1.1.0\t1.0.0", "addon.purged", "command line ("} {
 				if !strings.Contains(history, action) {
 					t.Errorf("no %q in %s", action, history)
 				}
