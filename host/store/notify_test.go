@@ -61,7 +61,7 @@ func changes() []change {
 var quiet = []string{
 	"Active", "ActiveOf", "Approvals", "Installation", "Installations", "InstallationsOf", "Operations", "Processes", "Purging", "Settings", "SettingsOf",
 	"Follow", "ReserveMail", "AcceptMail", "FailMail", "ReleaseMail", "CustomerMails", "ReportProcesses", "SweepProcesses",
-	"BeginInstalling", "TellInstalling", "EndInstalling", "Installing", "Exported", "ClaimPurge", "RenewPurge", "ReleasePurge", "DeleteSettings",
+	"BeginInstalling", "TellInstalling", "EndInstalling", "Installing", "Exported", "ClaimPurge", "RenewPurge", "ReleasePurge",
 }
 
 // TestEveryChangeNotifies listens while each change is made. A new method of the

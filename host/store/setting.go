@@ -136,17 +136,3 @@ func (s *Store) SaveSettings(ctx context.Context, v addon.Settings) error {
 	}
 	return tx.Commit()
 }
-
-// DeleteSettings forgets what a biller has set for an add-on, secrets included;
-// it belongs to the purge of the add-on's data. Nothing set is no error.
-func (s *Store) DeleteSettings(ctx context.Context, biller, addonID string) error {
-	_, err := s.db.W.ExecContext(ctx, `
-		DELETE FROM settings
-		WHERE biller_id = $1
-			AND addon_id = $2`,
-		biller, addonID)
-	if err != nil {
-		return fmt.Errorf("delete settings: %w", err)
-	}
-	return nil
-}

@@ -206,6 +206,7 @@ func sampleHost(m *manifest.Manifest) *sdktest.Host {
 	for _, p := range m.Permissions {
 		h.Permissions = append(h.Permissions, p.Name)
 	}
+	h.SetSettings(sdktest.Northwind, sdktest.Defaults(m))
 	usd := func(minor int64) sdk.Money { return sdk.Money{Minor: minor, Currency: "USD"} }
 	for n, name := range []string{"Acme Bakery", "Blue Harbor Dental", "Cedar Street Cafe", "Dana Moore"} {
 		id := fmt.Sprintf("customer-%d", n+1)
