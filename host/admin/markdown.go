@@ -53,7 +53,7 @@ func document(markdown, name string) template.HTML {
 // these: beyond them no person wrote it, and it is shown as the text it is.
 const (
 	maxMarks  = 2000 // characters that could mean something
-	maxIndent = 64   // those that begin a line
+	maxIndent = 24   // those that begin a line
 )
 
 // costly reports whether reading the Markdown could take long.
