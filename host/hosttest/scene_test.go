@@ -226,9 +226,12 @@ func (s *scene) seeNothingLeft(dir string, files, routines int) {
 	entries, err := os.ReadDir(dir)
 	mustDo(s.t, err)
 	for _, e := range entries {
-		if name := e.Name(); name != "packages" && !strings.HasPrefix(name, "host.db") {
+		if name := e.Name(); name != "packages" && name != "addons" && !strings.HasPrefix(name, "host.db") {
 			s.t.Errorf("%s is left", filepath.Join(dir, name))
 		}
+	}
+	if own, err := filepath.Glob(filepath.Join(dir, "addons", "*", "*")); err != nil || len(own) > 0 {
+		s.t.Errorf("%v are left by add-ons without a database", own)
 	}
 	entries, err = os.ReadDir(filepath.Join(dir, "packages"))
 	if err != nil || len(entries) != 2 {

@@ -41,10 +41,12 @@ func (*rascal) greet(w http.ResponseWriter, r *http.Request) {
 	say(w, "<p>process %d serves %s</p>", os.Getpid(), sdk.CallFrom(r.Context()).BillerID)
 }
 
-func stop(w http.ResponseWriter, _ *http.Request) {
+func stop(w http.ResponseWriter, r *http.Request) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
 		say(w, "%s", err)
+		return
 	}
+	<-r.Context().Done() // threads stop a moment later
 }
 
 func (r *rascal) third(w http.ResponseWriter, req *http.Request) {
