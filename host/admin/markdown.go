@@ -70,7 +70,8 @@ func costly(markdown string) bool {
 				marks++
 			}
 		}
-		if marks > maxMarks || len(line)-len(strings.TrimLeft(line, " \t>-*+.)0123456789")) > maxIndent {
+		opens := line[:len(line)-len(strings.TrimLeft(line, " \t>-*+.)0123456789"))]
+		if marks > maxMarks || len(strings.Trim(opens, " \t")) > maxIndent {
 			return true
 		}
 	}
