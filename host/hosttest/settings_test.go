@@ -132,7 +132,7 @@ func TestSettingsChangeTheAddon(t *testing.T) {
 		t.Errorf("feed: %d %s", got.Status, got.Body)
 	}
 	page := h.Get(settingsPath + "?saved=yes").Body
-	if !strings.Contains(page, "Saved.") || !strings.Contains(page, "by Dana Whitfield. Leave empty to keep it.") || !strings.Contains(page, ">free\nfor sale</textarea>") || strings.Contains(page, feedToken) {
+	if !strings.Contains(page, "The settings are saved.") || !strings.Contains(page, "by Dana Whitfield. Leave empty to keep it.") || !strings.Contains(page, ">free\nfor sale</textarea>") || strings.Contains(page, feedToken) {
 		t.Errorf("saved form: %s", page)
 	}
 	want := []map[string]string{{"heading": `"" → "News & more"`, "feed_token": "set", "refused_words": `[] → ["free","for sale"]`}}
