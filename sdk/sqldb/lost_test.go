@@ -38,11 +38,11 @@ func TestServerAway(t *testing.T) {
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	server.Kill()
 	for rows.Next() {
 	}
 	wantAway(t, "rows", rows.Err())
-	_ = rows.Close() // the error is that of the rows
 	_, err = tx.ExecContext(ctx, `INSERT INTO notes (n) VALUES (2)`)
 	wantAway(t, "statement of a transaction", err)
 	wantAway(t, "commit", tx.Commit())
