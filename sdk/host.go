@@ -52,6 +52,12 @@ type Mail interface {
 	// server would take or a permanent refusal (5xx), Unavailable for what may
 	// succeed later (4xx, no connection), TooManyRequests over the cap.
 	Send(ctx context.Context, m Message) (MailResult, error)
+	// Permit lets mails of kind "access" about a customer go to an address that
+	// is not the customer's, for 90 days: put the answer into Message.Permit. Only
+	// within a request of a staff user with the ability staff:invite, who decides
+	// so; PermissionDenied otherwise. Invalid for what is no address, NotFound for
+	// an unknown customer. The platform keeps an audit entry.
+	Permit(ctx context.Context, customerID, to string) (permit string, err error)
 }
 
 // Billers tells about the biller of the context. Permission billers:read for
@@ -184,6 +190,9 @@ type Message struct {
 	Subject string
 	Text    string
 	HTML    string
+	// Permit is what Mail.Permit answered for this customer and address, with the
+	// kind "access"; else empty.
+	Permit string
 }
 
 // MailResult says what became of a mail.

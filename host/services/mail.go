@@ -41,7 +41,8 @@ var _ sdk.Mail = mails{}
 // A mail goes to the address in the record of the customer it names. Without a
 // customer only the kinds "confirmation" and "security" may be sent: to an
 // address somebody is signing up with, or to that of a sign-in, which the
-// biller may know nothing of.
+// biller may know nothing of. The kind "access" goes to an address that a staff
+// user let be written to about that customer (Permit).
 func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error) {
 	if err := m.allow(sendMail); err != nil {
 		return sdk.MailResult{}, err
@@ -123,6 +124,12 @@ func (m mails) check(ctx context.Context, msg sdk.Message) error {
 	customer, err := m.cfg.Platform.Customer(ctx, m.grant.BillerID, msg.CustomerID)
 	if err != nil {
 		return err
+	}
+	if msg.Kind == permitKind {
+		if !m.permitted(msg, to) {
+			return apperr.Errorf(apperr.PermissionDenied, "No staff user has let this address be written to about the customer.")
+		}
+		return nil
 	}
 	if theirs, err := email.Normalize(customer.Email); err != nil || theirs != to {
 		return apperr.Errorf(apperr.PermissionDenied, "The address is not the one in the customer's record.")

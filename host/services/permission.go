@@ -16,6 +16,7 @@ const (
 	getInvoice
 	listInvoices
 	sendMail
+	permitMail
 	getBiller
 	writeAudit
 )
@@ -37,6 +38,7 @@ func rules() map[method]rule {
 		getInvoice:    {"invoices:read", true},
 		listInvoices:  {"invoices:read", true},
 		sendMail:      {"mail:send", true},
+		permitMail:    {"mail:send", false},
 		getBiller:     {"billers:read", true},
 		writeAudit:    {"audit:write", true},
 	}

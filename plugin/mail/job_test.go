@@ -53,6 +53,8 @@ func (h *fakeHost) Biller(context.Context) (sdk.Biller, error) { return northwin
 
 func (h *fakeHost) Enabled() []string { return nil }
 
+func (h *fakeHost) Permit(context.Context, string, string) (string, error) { return "", nil }
+
 func (h *fakeHost) Send(_ context.Context, m sdk.Message) (sdk.MailResult, error) {
 	h.sent = append(h.sent, m)
 	return sdk.MailResult{}, h.err

@@ -381,6 +381,102 @@ func (x *InvoicePage) GetNext() string {
 	return ""
 }
 
+type PermitMailRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CustomerId    string                 `protobuf:"bytes,1,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"` // since 1
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`                                   // since 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermitMailRequest) Reset() {
+	*x = PermitMailRequest{}
+	mi := &file_addon_v1_host_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermitMailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermitMailRequest) ProtoMessage() {}
+
+func (x *PermitMailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_host_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermitMailRequest.ProtoReflect.Descriptor instead.
+func (*PermitMailRequest) Descriptor() ([]byte, []int) {
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PermitMailRequest) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *PermitMailRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+type PermitMailResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Permit        string                 `protobuf:"bytes,1,opt,name=permit,proto3" json:"permit,omitempty"` // since 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermitMailResult) Reset() {
+	*x = PermitMailResult{}
+	mi := &file_addon_v1_host_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermitMailResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermitMailResult) ProtoMessage() {}
+
+func (x *PermitMailResult) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_host_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermitMailResult.ProtoReflect.Descriptor instead.
+func (*PermitMailResult) Descriptor() ([]byte, []int) {
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PermitMailResult) GetPermit() string {
+	if x != nil {
+		return x.Permit
+	}
+	return ""
+}
+
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                                 // since 1; idempotency key
@@ -390,13 +486,14 @@ type Message struct {
 	Subject       string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`                         // since 1
 	Text          string                 `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`                               // since 1
 	Html          string                 `protobuf:"bytes,7,opt,name=html,proto3" json:"html,omitempty"`                               // since 1
+	Permit        string                 `protobuf:"bytes,8,opt,name=permit,proto3" json:"permit,omitempty"`                           // since 1; what Permit answered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_addon_v1_host_proto_msgTypes[7]
+	mi := &file_addon_v1_host_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -408,7 +505,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[7]
+	mi := &file_addon_v1_host_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -421,7 +518,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{7}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Message) GetKey() string {
@@ -473,6 +570,13 @@ func (x *Message) GetHtml() string {
 	return ""
 }
 
+func (x *Message) GetPermit() string {
+	if x != nil {
+		return x.Permit
+	}
+	return ""
+}
+
 type MailResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MessageId     string                 `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`    // since 1
@@ -485,7 +589,7 @@ type MailResult struct {
 
 func (x *MailResult) Reset() {
 	*x = MailResult{}
-	mi := &file_addon_v1_host_proto_msgTypes[8]
+	mi := &file_addon_v1_host_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +601,7 @@ func (x *MailResult) String() string {
 func (*MailResult) ProtoMessage() {}
 
 func (x *MailResult) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[8]
+	mi := &file_addon_v1_host_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +614,7 @@ func (x *MailResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MailResult.ProtoReflect.Descriptor instead.
 func (*MailResult) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{8}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MailResult) GetMessageId() string {
@@ -549,7 +653,7 @@ type GetBillerRequest struct {
 
 func (x *GetBillerRequest) Reset() {
 	*x = GetBillerRequest{}
-	mi := &file_addon_v1_host_proto_msgTypes[9]
+	mi := &file_addon_v1_host_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +665,7 @@ func (x *GetBillerRequest) String() string {
 func (*GetBillerRequest) ProtoMessage() {}
 
 func (x *GetBillerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[9]
+	mi := &file_addon_v1_host_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +678,7 @@ func (x *GetBillerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBillerRequest.ProtoReflect.Descriptor instead.
 func (*GetBillerRequest) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{9}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{11}
 }
 
 type Biller struct {
@@ -599,7 +703,7 @@ type Biller struct {
 
 func (x *Biller) Reset() {
 	*x = Biller{}
-	mi := &file_addon_v1_host_proto_msgTypes[10]
+	mi := &file_addon_v1_host_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +715,7 @@ func (x *Biller) String() string {
 func (*Biller) ProtoMessage() {}
 
 func (x *Biller) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[10]
+	mi := &file_addon_v1_host_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +728,7 @@ func (x *Biller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Biller.ProtoReflect.Descriptor instead.
 func (*Biller) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{10}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Biller) GetId() string {
@@ -739,7 +843,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_addon_v1_host_proto_msgTypes[11]
+	mi := &file_addon_v1_host_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +855,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[11]
+	mi := &file_addon_v1_host_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +868,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{11}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AuditEvent) GetAction() string {
@@ -817,7 +921,7 @@ type AuditResponse struct {
 
 func (x *AuditResponse) Reset() {
 	*x = AuditResponse{}
-	mi := &file_addon_v1_host_proto_msgTypes[12]
+	mi := &file_addon_v1_host_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +933,7 @@ func (x *AuditResponse) String() string {
 func (*AuditResponse) ProtoMessage() {}
 
 func (x *AuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[12]
+	mi := &file_addon_v1_host_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +946,7 @@ func (x *AuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditResponse.ProtoReflect.Descriptor instead.
 func (*AuditResponse) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{12}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{14}
 }
 
 var File_addon_v1_host_proto protoreflect.FileDescriptor
@@ -870,7 +974,13 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\x05after\x18\x04 \x01(\tR\x05after\"P\n" +
 	"\vInvoicePage\x12-\n" +
 	"\binvoices\x18\x01 \x03(\v2\x11.addon.v1.InvoiceR\binvoices\x12\x12\n" +
-	"\x04next\x18\x02 \x01(\tR\x04next\"\xa2\x01\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\"D\n" +
+	"\x11PermitMailRequest\x12\x1f\n" +
+	"\vcustomer_id\x18\x01 \x01(\tR\n" +
+	"customerId\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"*\n" +
+	"\x10PermitMailResult\x12\x16\n" +
+	"\x06permit\x18\x01 \x01(\tR\x06permit\"\xba\x01\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x1f\n" +
@@ -879,7 +989,8 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
 	"\asubject\x18\x05 \x01(\tR\asubject\x12\x12\n" +
 	"\x04text\x18\x06 \x01(\tR\x04text\x12\x12\n" +
-	"\x04html\x18\a \x01(\tR\x04html\"\xa0\x01\n" +
+	"\x04html\x18\a \x01(\tR\x04html\x12\x16\n" +
+	"\x06permit\x18\b \x01(\tR\x06permit\"\xa0\x01\n" +
 	"\n" +
 	"MailResult\x12\x1d\n" +
 	"\n" +
@@ -926,9 +1037,10 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\x04List\x12\x1e.addon.v1.ListCustomersRequest\x1a\x16.addon.v1.CustomerPage2\x7f\n" +
 	"\bInvoices\x125\n" +
 	"\x03Get\x12\x1b.addon.v1.GetInvoiceRequest\x1a\x11.addon.v1.Invoice\x12<\n" +
-	"\x04List\x12\x1d.addon.v1.ListInvoicesRequest\x1a\x15.addon.v1.InvoicePage27\n" +
+	"\x04List\x12\x1d.addon.v1.ListInvoicesRequest\x1a\x15.addon.v1.InvoicePage2z\n" +
 	"\x04Mail\x12/\n" +
-	"\x04Send\x12\x11.addon.v1.Message\x1a\x14.addon.v1.MailResult2>\n" +
+	"\x04Send\x12\x11.addon.v1.Message\x1a\x14.addon.v1.MailResult\x12A\n" +
+	"\x06Permit\x12\x1b.addon.v1.PermitMailRequest\x1a\x1a.addon.v1.PermitMailResult2>\n" +
 	"\aBillers\x123\n" +
 	"\x03Get\x12\x1a.addon.v1.GetBillerRequest\x1a\x10.addon.v1.Biller2?\n" +
 	"\x05Audit\x126\n" +
@@ -946,7 +1058,7 @@ func file_addon_v1_host_proto_rawDescGZIP() []byte {
 	return file_addon_v1_host_proto_rawDescData
 }
 
-var file_addon_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_addon_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_addon_v1_host_proto_goTypes = []any{
 	(*GetCustomerRequest)(nil),      // 0: addon.v1.GetCustomerRequest
 	(*CustomersByEmailRequest)(nil), // 1: addon.v1.CustomersByEmailRequest
@@ -955,42 +1067,46 @@ var file_addon_v1_host_proto_goTypes = []any{
 	(*GetInvoiceRequest)(nil),       // 4: addon.v1.GetInvoiceRequest
 	(*ListInvoicesRequest)(nil),     // 5: addon.v1.ListInvoicesRequest
 	(*InvoicePage)(nil),             // 6: addon.v1.InvoicePage
-	(*Message)(nil),                 // 7: addon.v1.Message
-	(*MailResult)(nil),              // 8: addon.v1.MailResult
-	(*GetBillerRequest)(nil),        // 9: addon.v1.GetBillerRequest
-	(*Biller)(nil),                  // 10: addon.v1.Biller
-	(*AuditEvent)(nil),              // 11: addon.v1.AuditEvent
-	(*AuditResponse)(nil),           // 12: addon.v1.AuditResponse
-	nil,                             // 13: addon.v1.AuditEvent.DetailEntry
-	(*Customer)(nil),                // 14: addon.v1.Customer
-	(*Invoice)(nil),                 // 15: addon.v1.Invoice
-	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
-	(*Address)(nil),                 // 17: addon.v1.Address
+	(*PermitMailRequest)(nil),       // 7: addon.v1.PermitMailRequest
+	(*PermitMailResult)(nil),        // 8: addon.v1.PermitMailResult
+	(*Message)(nil),                 // 9: addon.v1.Message
+	(*MailResult)(nil),              // 10: addon.v1.MailResult
+	(*GetBillerRequest)(nil),        // 11: addon.v1.GetBillerRequest
+	(*Biller)(nil),                  // 12: addon.v1.Biller
+	(*AuditEvent)(nil),              // 13: addon.v1.AuditEvent
+	(*AuditResponse)(nil),           // 14: addon.v1.AuditResponse
+	nil,                             // 15: addon.v1.AuditEvent.DetailEntry
+	(*Customer)(nil),                // 16: addon.v1.Customer
+	(*Invoice)(nil),                 // 17: addon.v1.Invoice
+	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
+	(*Address)(nil),                 // 19: addon.v1.Address
 }
 var file_addon_v1_host_proto_depIdxs = []int32{
-	14, // 0: addon.v1.CustomerPage.customers:type_name -> addon.v1.Customer
-	15, // 1: addon.v1.InvoicePage.invoices:type_name -> addon.v1.Invoice
-	16, // 2: addon.v1.MailResult.accepted_at:type_name -> google.protobuf.Timestamp
-	17, // 3: addon.v1.Biller.address:type_name -> addon.v1.Address
-	13, // 4: addon.v1.AuditEvent.detail:type_name -> addon.v1.AuditEvent.DetailEntry
+	16, // 0: addon.v1.CustomerPage.customers:type_name -> addon.v1.Customer
+	17, // 1: addon.v1.InvoicePage.invoices:type_name -> addon.v1.Invoice
+	18, // 2: addon.v1.MailResult.accepted_at:type_name -> google.protobuf.Timestamp
+	19, // 3: addon.v1.Biller.address:type_name -> addon.v1.Address
+	15, // 4: addon.v1.AuditEvent.detail:type_name -> addon.v1.AuditEvent.DetailEntry
 	0,  // 5: addon.v1.Customers.Get:input_type -> addon.v1.GetCustomerRequest
 	1,  // 6: addon.v1.Customers.ByEmail:input_type -> addon.v1.CustomersByEmailRequest
 	2,  // 7: addon.v1.Customers.List:input_type -> addon.v1.ListCustomersRequest
 	4,  // 8: addon.v1.Invoices.Get:input_type -> addon.v1.GetInvoiceRequest
 	5,  // 9: addon.v1.Invoices.List:input_type -> addon.v1.ListInvoicesRequest
-	7,  // 10: addon.v1.Mail.Send:input_type -> addon.v1.Message
-	9,  // 11: addon.v1.Billers.Get:input_type -> addon.v1.GetBillerRequest
-	11, // 12: addon.v1.Audit.Write:input_type -> addon.v1.AuditEvent
-	14, // 13: addon.v1.Customers.Get:output_type -> addon.v1.Customer
-	3,  // 14: addon.v1.Customers.ByEmail:output_type -> addon.v1.CustomerPage
-	3,  // 15: addon.v1.Customers.List:output_type -> addon.v1.CustomerPage
-	15, // 16: addon.v1.Invoices.Get:output_type -> addon.v1.Invoice
-	6,  // 17: addon.v1.Invoices.List:output_type -> addon.v1.InvoicePage
-	8,  // 18: addon.v1.Mail.Send:output_type -> addon.v1.MailResult
-	10, // 19: addon.v1.Billers.Get:output_type -> addon.v1.Biller
-	12, // 20: addon.v1.Audit.Write:output_type -> addon.v1.AuditResponse
-	13, // [13:21] is the sub-list for method output_type
-	5,  // [5:13] is the sub-list for method input_type
+	9,  // 10: addon.v1.Mail.Send:input_type -> addon.v1.Message
+	7,  // 11: addon.v1.Mail.Permit:input_type -> addon.v1.PermitMailRequest
+	11, // 12: addon.v1.Billers.Get:input_type -> addon.v1.GetBillerRequest
+	13, // 13: addon.v1.Audit.Write:input_type -> addon.v1.AuditEvent
+	16, // 14: addon.v1.Customers.Get:output_type -> addon.v1.Customer
+	3,  // 15: addon.v1.Customers.ByEmail:output_type -> addon.v1.CustomerPage
+	3,  // 16: addon.v1.Customers.List:output_type -> addon.v1.CustomerPage
+	17, // 17: addon.v1.Invoices.Get:output_type -> addon.v1.Invoice
+	6,  // 18: addon.v1.Invoices.List:output_type -> addon.v1.InvoicePage
+	10, // 19: addon.v1.Mail.Send:output_type -> addon.v1.MailResult
+	8,  // 20: addon.v1.Mail.Permit:output_type -> addon.v1.PermitMailResult
+	12, // 21: addon.v1.Billers.Get:output_type -> addon.v1.Biller
+	14, // 22: addon.v1.Audit.Write:output_type -> addon.v1.AuditResponse
+	14, // [14:23] is the sub-list for method output_type
+	5,  // [5:14] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -1008,7 +1124,7 @@ func file_addon_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_addon_v1_host_proto_rawDesc), len(file_addon_v1_host_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

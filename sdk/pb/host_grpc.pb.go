@@ -348,7 +348,8 @@ var Invoices_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Mail_Send_FullMethodName = "/addon.v1.Mail/Send"
+	Mail_Send_FullMethodName   = "/addon.v1.Mail/Send"
+	Mail_Permit_FullMethodName = "/addon.v1.Mail/Permit"
 )
 
 // MailClient is the client API for Mail service.
@@ -358,6 +359,7 @@ const (
 // Permission mail:send.
 type MailClient interface {
 	Send(ctx context.Context, in *Message, opts ...grpc.CallOption) (*MailResult, error)
+	Permit(ctx context.Context, in *PermitMailRequest, opts ...grpc.CallOption) (*PermitMailResult, error)
 }
 
 type mailClient struct {
@@ -378,6 +380,16 @@ func (c *mailClient) Send(ctx context.Context, in *Message, opts ...grpc.CallOpt
 	return out, nil
 }
 
+func (c *mailClient) Permit(ctx context.Context, in *PermitMailRequest, opts ...grpc.CallOption) (*PermitMailResult, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PermitMailResult)
+	err := c.cc.Invoke(ctx, Mail_Permit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MailServer is the server API for Mail service.
 // All implementations must embed UnimplementedMailServer
 // for forward compatibility.
@@ -385,6 +397,7 @@ func (c *mailClient) Send(ctx context.Context, in *Message, opts ...grpc.CallOpt
 // Permission mail:send.
 type MailServer interface {
 	Send(context.Context, *Message) (*MailResult, error)
+	Permit(context.Context, *PermitMailRequest) (*PermitMailResult, error)
 	mustEmbedUnimplementedMailServer()
 }
 
@@ -397,6 +410,9 @@ type UnimplementedMailServer struct{}
 
 func (UnimplementedMailServer) Send(context.Context, *Message) (*MailResult, error) {
 	return nil, status.Error(codes.Unimplemented, "method Send not implemented")
+}
+func (UnimplementedMailServer) Permit(context.Context, *PermitMailRequest) (*PermitMailResult, error) {
+	return nil, status.Error(codes.Unimplemented, "method Permit not implemented")
 }
 func (UnimplementedMailServer) mustEmbedUnimplementedMailServer() {}
 func (UnimplementedMailServer) testEmbeddedByValue()              {}
@@ -437,6 +453,24 @@ func _Mail_Send_Handler(srv interface{}, ctx context.Context, dec func(interface
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Mail_Permit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PermitMailRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MailServer).Permit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Mail_Permit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MailServer).Permit(ctx, req.(*PermitMailRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Mail_ServiceDesc is the grpc.ServiceDesc for Mail service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -447,6 +481,10 @@ var Mail_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Send",
 			Handler:    _Mail_Send_Handler,
+		},
+		{
+			MethodName: "Permit",
+			Handler:    _Mail_Permit_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -142,6 +142,15 @@ func (mailServer) Send(ctx context.Context, m *pb.Message) (*pb.MailResult, erro
 	return mailResultToPB(r), err
 }
 
+func (mailServer) Permit(ctx context.Context, r *pb.PermitMailRequest) (*pb.PermitMailResult, error) {
+	h := hostFrom(ctx)
+	if h.Mail == nil {
+		return nil, notOffered()
+	}
+	permit, err := h.Mail.Permit(ctx, r.GetCustomerId(), r.GetTo())
+	return &pb.PermitMailResult{Permit: permit}, err
+}
+
 type billersServer struct{ pb.UnimplementedBillersServer }
 
 func (billersServer) Get(ctx context.Context, _ *pb.GetBillerRequest) (*pb.Biller, error) {

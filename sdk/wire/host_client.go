@@ -88,6 +88,14 @@ func (c mailClient) Send(ctx context.Context, m sdk.Message) (sdk.MailResult, er
 	return mailResultFromPB(r), nil
 }
 
+func (c mailClient) Permit(ctx context.Context, customerID, to string) (string, error) {
+	r, err := c.rpc.Permit(ctx, &pb.PermitMailRequest{CustomerId: customerID, To: to})
+	if err != nil {
+		return "", err
+	}
+	return r.GetPermit(), nil
+}
+
 type billersClient struct {
 	rpc     pb.BillersClient
 	billers *installations

@@ -14,6 +14,7 @@ func messageToPB(m sdk.Message) *pb.Message {
 		Subject:    m.Subject,
 		Text:       m.Text,
 		Html:       m.HTML,
+		Permit:     m.Permit,
 	}
 }
 
@@ -26,6 +27,7 @@ func messageFromPB(m *pb.Message) sdk.Message {
 		Subject:    m.GetSubject(),
 		Text:       m.GetText(),
 		HTML:       m.GetHtml(),
+		Permit:     m.GetPermit(),
 	}
 }
 
