@@ -364,7 +364,7 @@ func TestAdministration(t *testing.T) {
 					t.Errorf("%s: %v", verb, r.err)
 				}
 			}
-			if r := run(t, with("addon", "install", "--biller", "acme", "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "no such add-on") {
+			if r := run(t, with("addon", "install", "--biller", "acme", "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "does not offer nothing") {
 				t.Errorf("install: %v", r.err)
 			}
 			if r := run(t, with("staff", "add", "--biller", "none", "--email", "o@acme.example", "--role", "viewer")...); r.err == nil || !strings.Contains(r.err.Error(), "no such biller") {

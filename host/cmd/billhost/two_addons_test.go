@@ -117,10 +117,10 @@ func TestTwoAddonsSideBySide(t *testing.T) {
 
 var versionField = regexp.MustCompile(`name="version" value="([^"]+)"`)
 
-// mustAgree installs what a page of the marketplace shows.
+// mustAgree installs what the page of an add-on asks consent for.
 func mustAgree(tb testing.TB, staff *http.Client, page string) {
 	tb.Helper()
-	m := versionField.FindStringSubmatch(mustGet(tb, staff, page))
+	m := versionField.FindStringSubmatch(mustGet(tb, staff, page+"/install"))
 	if m == nil {
 		tb.Fatalf("no version on %s", page)
 	}
