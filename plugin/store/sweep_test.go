@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/password"
 )
 
 func TestSweep(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"maps"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 

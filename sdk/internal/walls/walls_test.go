@@ -66,7 +66,7 @@ func own(p string) bool { return withinAny(p, "sdk", "host", "plugin") }
 // siblings of the host import each other never; the facade wires them.
 var siblings = []string{"host/marketplace", "host/supervisor", "host/pages", "host/services", "host/store", "host/admin", "host/mail", "host/observe"}
 
-// layers of the plugin meet in portal and in leaves (catalogue, password); main
+// layers of the plugin meet in portal and in leaves (catalogue); main
 // wires them.
 var layers = []string{"plugin/web", "plugin/store", "plugin/mail", "plugin/rpc"}
 

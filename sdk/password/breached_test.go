@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
+	"github.com/billing-addons/customer-portal/sdk/password"
 )
 
 func TestCommonPasswordsAreRefused(t *testing.T) {

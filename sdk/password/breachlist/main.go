@@ -14,7 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
+	"github.com/billing-addons/customer-portal/sdk/password"
 )
 
 func main() {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/billing-addons/customer-portal/plugin/password"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/password"
 )
 
 func TestHashAndVerify(t *testing.T) {
