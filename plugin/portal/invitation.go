@@ -198,16 +198,12 @@ func (s *Service) Invite(ctx context.Context, c Caller, customerID string) (Invi
 }
 
 func (s *Service) invite(ctx context.Context, c Caller, customerID string, asked bool) (Invitation, error) {
-	settings, err := s.Store.Settings(ctx, c.BillerID)
-	if err != nil {
-		return Invitation{}, err
-	}
 	a := s.activity(c, ActionInvited, "")
 	a.CustomerID = customerID
 	inv, err := s.Store.Invite(ctx, c.BillerID, SendInvitation{
 		CustomerID: customerID,
 		NewID:      s.IDs(),
-		Life:       settings.InvitationLife,
+		Life:       s.settings(ctx).InvitationLife,
 		By:         c.Actor,
 		Now:        a.At,
 		Asked:      asked,

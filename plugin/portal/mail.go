@@ -124,13 +124,9 @@ func (s *Service) invitationMail(ctx context.Context, c Caller, m Mail, inv Invi
 	if inv.Generation != m.Ref.Generation || !inv.Live(now) {
 		return Mail{}, ErrStaleMail
 	}
-	settings, err := s.Store.Settings(ctx, c.BillerID)
-	if err != nil {
-		return Mail{}, err
-	}
 	m.To = inv.Email
 	m.Link = s.welcomeURL(c, inv, 0)
-	m.ButtonText = settings.ButtonText
+	m.ButtonText = s.settings(ctx).ButtonText
 	m.ExpiresAt = inv.ExpiresAt
 	return m, nil
 }

@@ -13,6 +13,9 @@ type Service struct {
 	Books     Books
 	Passwords Passwords
 	Keys      Keys
+	// Settings returns what the biller whose call ctx belongs to has set; nil for
+	// DefaultSettings.
+	Settings func(ctx context.Context) Settings
 	// Trail is the platform's audit log; nil in tests that do not look at it.
 	Trail Trail
 	// NormalizeEmail returns the form in which addresses are compared: trimmed,
@@ -58,7 +61,6 @@ type Store interface {
 	CustomerStore
 	ReportStore
 	MailStore
-	SettingStore
 	BillerStore
 	ExportStore
 	ActivityStore

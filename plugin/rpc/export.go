@@ -25,7 +25,6 @@ invitations.jsonl          invitations
 history.jsonl              what happened to each customer's invitation and access
 agreements.jsonl           versions of the agreement, with their text
 agreements_accepted.jsonl  who accepted which version, when and from where
-settings.jsonl             your settings of the portal
 
 A file that is missing would be empty. Passwords, sign-in sessions and links are
 not in here.

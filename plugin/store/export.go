@@ -84,11 +84,6 @@ type exportAcceptance struct {
 	Agent      string   `db:"agent" json:"agent"`
 }
 
-type exportSetting struct {
-	Name  string `db:"name" json:"name"`
-	Value string `db:"value" json:"value"`
-}
-
 // Export implements portal.ExportStore.
 func (s *Store) Export(ctx context.Context, biller string, send func(kind string, row any) error) error {
 	for _, kind := range []func(context.Context, *sqldb.DB, string, func(string, any) error) error{
@@ -196,7 +191,7 @@ func exportAgreements(ctx context.Context, db *sqldb.DB, biller string, send fun
 		ORDER BY version`); err != nil {
 		return err
 	}
-	if err := exportRows[exportAcceptance](ctx, db, biller, "agreements_accepted", send, `
+	return exportRows[exportAcceptance](ctx, db, biller, "agreements_accepted", send, `
 		SELECT
 			user_id,
 			version,
@@ -207,16 +202,7 @@ func exportAgreements(ctx context.Context, db *sqldb.DB, biller string, send fun
 		WHERE biller_id = $1
 		ORDER BY
 			user_id,
-			version`); err != nil {
-		return err
-	}
-	return exportRows[exportSetting](ctx, db, biller, "settings", send, `
-		SELECT
-			name,
-			value
-		FROM settings
-		WHERE biller_id = $1
-		ORDER BY name`)
+			version`)
 }
 
 // exportRows sends the rows of a query that takes the biller, one at a time.
