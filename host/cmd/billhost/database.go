@@ -95,7 +95,12 @@ func openBooks(ctx context.Context, c Config, migrate bool) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{Store: store.New(db, now, store.EnqueueEvent), db: db, places: places}
+	key, err := s.key("audit")
+	if err != nil {
+		_ = db.Close() // the first error says more
+		return nil, err
+	}
+	l := &ledger{Store: store.New(db, now, store.EnqueueEvent, key), db: db, places: places}
 	if err := l.prepare(ctx, migrate); err != nil {
 		_ = db.Close() // the first error says more
 		return nil, err
@@ -125,6 +130,9 @@ func (l *ledger) prepare(ctx context.Context, migrate bool) error {
 	}
 	if kept != mine {
 		return errWrongSecret()
+	}
+	if migrate {
+		return l.ChainAudit(ctx)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -73,7 +74,13 @@ func (s *Store) AddBiller(ctx context.Context, b sdk.Biller) (sdk.Biller, error)
 		return sdk.Biller{}, err
 	}
 	b.CustomerPath = books.CustomerPath
-	_, err = s.db.W.ExecContext(ctx, `
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return sdk.Biller{}, err
+	}
+	defer tx.Rollback()
+
+	_, err = tx.ExecContext(ctx, `
 		INSERT INTO billers (
 			biller_id, slug, name, brand, on_brand, email, phone, hours,
 			street, city, state, zip, country, time_zone, locale, currency, created_at
@@ -88,7 +95,13 @@ func (s *Store) AddBiller(ctx context.Context, b sdk.Biller) (sdk.Biller, error)
 	if err != nil {
 		return sdk.Biller{}, fmt.Errorf("insert biller: %w", err)
 	}
-	return b, nil
+	if err := s.insertHead(ctx, tx, b.ID, books.AuditHead{}); err != nil {
+		return sdk.Biller{}, err
+	}
+	if err := s.audit(ctx, tx, b.ID, addon.AuditRecord{Action: books.AuditBillerAdded, Object: b.Slug}); err != nil {
+		return sdk.Biller{}, err
+	}
+	return b, tx.Commit()
 }
 
 // Biller returns the biller, or NotFound.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -77,6 +80,9 @@ func (s *Store) NewStaffLink(ctx context.Context, biller, staffID string) (strin
 		VALUES ($1, $2, $3, $4, $5)`, biller, t.hash, staffID, now, now.Add(books.StaffLinkLife))
 	if err != nil {
 		return "", fmt.Errorf("insert link: %w", err)
+	}
+	if err := s.audit(ctx, tx, biller, addon.AuditRecord{Action: books.AuditStaffLink, Object: staffID}); err != nil {
+		return "", err
 	}
 	return t.token, tx.Commit()
 }
@@ -145,8 +151,11 @@ func (s *Store) SignIn(ctx context.Context, token string) (session string, err e
 			AND used_at IS NULL
 			AND expires_at > $3
 		RETURNING staff_id`, t.biller, t.hash, now)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", s.refuseLink(ctx, tx, t)
+	}
 	if err != nil {
-		return "", fmt.Errorf("use link: %w", one(err, badLink))
+		return "", fmt.Errorf("use link: %w", err)
 	}
 	sess, err := newSecret(t.biller)
 	if err != nil {
@@ -164,7 +173,32 @@ func (s *Store) SignIn(ctx context.Context, token string) (session string, err e
 	if err := sweepSessions(ctx, tx, t.biller, now); err != nil {
 		return "", err
 	}
+	if err := s.audit(ctx, tx, t.biller, addon.AuditRecord{Action: books.AuditStaffSignedIn, StaffID: staffID, Object: staffID, Detail: map[string]string{"with": "link"}}); err != nil {
+		return "", err
+	}
 	return sess.token, tx.Commit()
+}
+
+// refuseLink records that somebody tried a link that was used before or is too
+// old, and returns the NotFound. Garbage, which belongs to nobody, leaves nothing.
+func (s *Store) refuseLink(ctx context.Context, tx *sqlx.Tx, t secret) error {
+	refused := apperr.Errorf(apperr.NotFound, badLink)
+	var staffID string
+	err := tx.GetContext(ctx, &staffID, `
+		SELECT staff_id
+		FROM staff_links
+		WHERE biller_id = $1
+			AND token_hash = $2`, t.biller, t.hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return refused
+	}
+	if err != nil {
+		return fmt.Errorf("find refused link: %w", err)
+	}
+	if err := s.audit(ctx, tx, t.biller, addon.AuditRecord{Action: books.AuditStaffRefused, Object: staffID, Detail: map[string]string{"with": "link"}}); err != nil {
+		return err
+	}
+	return firstErr(tx.Commit(), refused)
 }
 
 // sweepSessions forgets the biller's links and sessions that are past.
@@ -251,12 +285,26 @@ func (s *Store) SignOut(ctx context.Context, token string) error {
 	if !ok {
 		return nil
 	}
-	_, err := s.db.W.ExecContext(ctx, `
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+
+	var staffID string
+	err = tx.GetContext(ctx, &staffID, `
 		DELETE FROM staff_sessions
 		WHERE biller_id = $1
-			AND token_hash = $2`, t.biller, t.hash)
+			AND token_hash = $2
+		RETURNING staff_id`, t.biller, t.hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	return nil
+	if err := s.audit(ctx, tx, t.biller, addon.AuditRecord{Action: books.AuditStaffSignedOut, StaffID: staffID, Object: staffID}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }

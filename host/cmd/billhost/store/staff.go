@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
@@ -47,7 +48,13 @@ func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error
 	if p.ID, err = newID(); err != nil {
 		return books.Staff{}, err
 	}
-	_, err = s.db.W.ExecContext(ctx, `
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return books.Staff{}, err
+	}
+	defer tx.Rollback()
+
+	_, err = tx.ExecContext(ctx, `
 		INSERT INTO staff (biller_id, id, email, email_norm, name, role, operator, disabled, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		p.BillerID, p.ID, p.Email, norm, p.Name, rowRole(p.Role), p.Role == books.Operator, p.Disabled, s.now())
@@ -57,7 +64,11 @@ func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error
 	if err != nil {
 		return books.Staff{}, fmt.Errorf("insert staff: %w", err)
 	}
-	return p, nil
+	record := addon.AuditRecord{Action: books.AuditStaffAdded, Object: p.ID, Detail: map[string]string{"role": string(p.Role)}}
+	if err := s.audit(ctx, tx, p.BillerID, record); err != nil {
+		return books.Staff{}, err
+	}
+	return p, tx.Commit()
 }
 
 // StaffByEmail returns the biller's staff user with the address, or NotFound.
@@ -90,7 +101,22 @@ func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.
 	if _, err := books.ParseRole(string(role)); err != nil {
 		return err
 	}
-	done, err := s.db.W.ExecContext(ctx, `
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+
+	var from string
+	err = tx.GetContext(ctx, &from, `
+		SELECT CASE WHEN operator THEN 'operator' ELSE role END
+		FROM staff
+		WHERE biller_id = $1
+			AND id = $2`+s.db.ForUpdate(), biller, id)
+	if err != nil {
+		return fmt.Errorf("get role: %w", one(err, "There is no such person."))
+	}
+	_, err = tx.ExecContext(ctx, `
 		UPDATE staff
 		SET
 			role = $3,
@@ -100,10 +126,11 @@ func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.
 	if err != nil {
 		return fmt.Errorf("update role: %w", err)
 	}
-	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		return firstErr(err, apperr.Errorf(apperr.NotFound, "There is no such person."))
+	record := addon.AuditRecord{Action: books.AuditStaffRole, Object: id, Detail: map[string]string{"from": from, "to": string(role)}}
+	if err := s.audit(ctx, tx, biller, record); err != nil {
+		return err
 	}
-	return nil
+	return tx.Commit()
 }
 
 // DisableStaff closes or opens a staff user's account and ends the sessions of a
@@ -134,6 +161,13 @@ func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bo
 		if err != nil {
 			return fmt.Errorf("end sessions: %w", err)
 		}
+	}
+	record := addon.AuditRecord{Action: books.AuditStaffEnabled, Object: id}
+	if disabled {
+		record.Action = books.AuditStaffDisabled
+	}
+	if err := s.audit(ctx, tx, biller, record); err != nil {
+		return err
 	}
 	return tx.Commit()
 }

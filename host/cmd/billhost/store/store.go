@@ -41,15 +41,18 @@ type Store struct {
 	db   *sqldb.DB
 	now  func() time.Time
 	emit Emit
+	// auditKey is the key of the audit's chains.
+	auditKey []byte
 }
 
 // Emit adds an event about a customer to the transaction that changes the
 // customer; the event goes out after, and only if, the transaction commits.
 type Emit func(ctx context.Context, tx *sqlx.Tx, biller, kind, customerID string) error
 
-// New returns a store on a migrated database. now is the clock.
-func New(db *sqldb.DB, now func() time.Time, emit Emit) *Store {
-	return &Store{db: db, now: func() time.Time { return sqldb.Time(now()) }, emit: emit}
+// New returns a store on a migrated database. now is the clock. auditKey, 32
+// secret bytes that must stay the same, makes the audit's chains.
+func New(db *sqldb.DB, now func() time.Time, emit Emit, auditKey []byte) *Store {
+	return &Store{db: db, now: func() time.Time { return sqldb.Time(now()) }, emit: emit, auditKey: auditKey}
 }
 
 // Ping tells whether the database answers.

@@ -55,7 +55,7 @@ func onBoth(t *testing.T, f func(t *testing.T, w *world)) {
 	}
 	dbtest.Run(t, []sqldb.Migrations{set}, func(t *testing.T, db *sqldb.DB) {
 		w := &world{db: db, now: time.Date(2026, 6, 9, 12, 0, 0, 0, time.UTC)}
-		w.Store = store.New(db, w.clock, w.emit)
+		w.Store = store.New(db, w.clock, w.emit, auditKey())
 		w.a, w.b = mustBiller(t, w, "northwind"), mustBiller(t, w, "harbor")
 		f(t, w)
 	})

@@ -60,7 +60,7 @@ func mustSite(tb testing.TB) *site {
 	}
 	db := dbtest.MustOpen(tb, dbtest.SQLite(tb, set))
 	s := &site{addons: &fakeAddons{}}
-	s.store = store.New(db, time.Now, func(context.Context, *sqlx.Tx, string, string, string) error { return nil })
+	s.store = store.New(db, time.Now, func(context.Context, *sqlx.Tx, string, string, string) error { return nil }, []byte("the audit key of this test, 32 b."))
 	s.web, err = web.New(web.Config{Store: s.store, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		tb.Fatal(err)

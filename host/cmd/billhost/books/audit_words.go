@@ -1,0 +1,100 @@
+package books
+
+import (
+	"slices"
+	"strings"
+)
+
+// AuditGroup is a kind of actions that people look for.
+type AuditGroup struct {
+	// Name stands in addresses, Title on the page.
+	Name, Title string
+	// Actions are patterns of SQL's LIKE.
+	Actions []string
+}
+
+// AuditGroups are the choices of the audit page. Add-ons name their actions
+// noun.verb; the nouns here are those of the platform and of the add-ons it
+// knows, others are found under every action.
+func AuditGroups() []AuditGroup {
+	return []AuditGroup{
+		{"sign-in", "Signing in and out", []string{"session.%", `staff.sign\_in%`, `staff.signed%`}},
+		{"passwords", "Passwords and addresses", []string{"password.%", "address.%", `staff.password%`, "activity.%"}},
+		{"registration", "Invitations and sign-up", []string{"invitation.%", "signup.%", "request.%", "agreement.%"}},
+		{"access", "Access of customers", []string{"access.%", "grant.%", "user.%", "profile.%", "person.%"}},
+		{"staff", "Staff and roles", []string{"staff.%"}},
+		{"addons", "Add-ons and settings", []string{"addon.%", "settings.%", "setting.%"}},
+		{"audit", "This audit", []string{"audit.%", "biller.%"}},
+	}
+}
+
+// FindAuditGroup returns the group of that name.
+func FindAuditGroup(name string) (AuditGroup, bool) {
+	all := AuditGroups()
+	i := slices.IndexFunc(all, func(g AuditGroup) bool { return g.Name == name })
+	if i < 0 {
+		return AuditGroup{}, false
+	}
+	return all[i], true
+}
+
+// AuditWords says an action in plain words. One that it does not know is read
+// out: invitation.sent is "Invitation sent".
+func AuditWords(action string) string {
+	switch action {
+	case AuditBillerAdded:
+		return "Biller added to the platform"
+	case AuditAdopted:
+		return "Earlier records taken into the chain"
+	case AuditExported:
+		return "Audit downloaded"
+	case AuditStaffAdded:
+		return "Staff user added"
+	case AuditStaffRole:
+		return "Role of a staff user changed"
+	case AuditStaffDisabled:
+		return "Staff user disabled"
+	case AuditStaffEnabled:
+		return "Staff user enabled again"
+	case AuditStaffLink:
+		return "Sign-in link made for staff"
+	case AuditStaffSignedIn:
+		return "Staff signed in"
+	case AuditStaffRefused:
+		return "Staff sign-in refused"
+	case AuditStaffSignedOut:
+		return "Staff signed out"
+	case "addon.configured":
+		return "Settings of the add-on changed"
+	case "addon.purged":
+		return "Data of the add-on deleted"
+	case "session.started":
+		return "Customer signed in"
+	case "session.new_device":
+		return "Customer signed in on a new device"
+	case "session.ended":
+		return "Customer signed out of a device"
+	case "password.reset_asked":
+		return "Customer asked for a new password"
+	case "password.reset":
+		return "Customer set a new password by mail"
+	case "password.changed":
+		return "Customer changed the password"
+	case "address.change_asked":
+		return "Customer asked to change the sign-in email"
+	case "address.changed":
+		return "Customer changed the sign-in email"
+	case "activity.disowned":
+		return "Customer said: this wasn’t me"
+	case "invitation.linked":
+		return "Invitation link shown to staff"
+	}
+	words := strings.NewReplacer(".", " ", "_", " ").Replace(action)
+	if strings.HasPrefix(action, "addon.") {
+		words = "Add-on" + strings.TrimPrefix(words, "addon")
+	}
+	if words == "" {
+		return ""
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
+}
