@@ -65,6 +65,27 @@ func mustRun(t *testing.T, args ...string) *session {
 	return s
 }
 
+// mustRunTool is mustRun in a process of its own.
+func mustRunTool(t *testing.T, args ...string) *session {
+	t.Helper()
+	s := &session{output: &output{}, ended: make(chan error, 1)}
+	cmd := exec.Command(mustMake(t, buildTool), append([]string{"run", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Stdout, cmd.Stderr = s, s
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// It may have ended already, which mustEnd tells.
+	s.stop = func() { _ = cmd.Process.Signal(os.Interrupt) }
+	go func() { s.ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		if t.Failed() {
+			t.Log(s)
+		}
+	})
+	return s
+}
+
 // sees waits for the pattern and returns its group.
 func (s *session) sees(t *testing.T, pattern string) string {
 	t.Helper()
@@ -251,7 +272,7 @@ func TestDevBeginsWithAMistake(t *testing.T) {
 // longer than any limit that a platform has for one that does not answer.
 func TestDebuggerMayHoldTheAddon(t *testing.T) {
 	t.Parallel()
-	s := mustRun(t, mustBuildHello(t), "--manifest", helloFolder+"/manifest.yaml", "--debug")
+	s := mustRun(t, mustMake(t, buildHello), "--manifest", helloFolder+"/manifest.yaml", "--debug")
 	pid, err := strconv.Atoi(s.sees(t, `(?m)^  dlv attach (\d+)$`))
 	if err != nil {
 		t.Fatal(err)

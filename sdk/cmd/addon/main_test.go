@@ -17,6 +17,13 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/pack"
 )
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	// A folder that stays behind among the temporary ones harms nobody.
+	_ = os.RemoveAll(buildsFolder())
+	os.Exit(code)
+}
+
 // execute runs one command line and returns what it printed.
 func execute(t *testing.T, args ...string) (string, error) {
 	t.Helper()
@@ -103,6 +110,7 @@ func TestInitWritesAProgramThatBuilds(t *testing.T) {
 		t.Errorf("main.go has %d lines; a first program has at most 40", lines)
 	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "addon"), file)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -160,7 +168,7 @@ func TestPack(t *testing.T) {
 	args := []string{"pack", "--manifest", dir + "/manifest.yaml", "--binary", ownPlatform + "=" + dir + "/dist/addon",
 		"--static", dir + "/static", "--include", dir + "/README.md"}
 	first, second := filepath.Join(t.TempDir(), "new", "one.addon"), filepath.Join(t.TempDir(), "two.addon")
-	out := mustExecute(t, append(args, "--out", first)...)
+	out := mustProcess(t, append(args, "--out", first)...)
 	sum, err := pack.Digest(first)
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +183,7 @@ func TestPack(t *testing.T) {
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	mustExecute(t, append(args, "--out", second)...)
+	mustProcess(t, append(args, "--out", second)...)
 	if again, err := pack.Digest(second); err != nil || again != sum {
 		t.Errorf("packing twice gives %s and %s, %v", sum, again, err)
 	}
@@ -187,7 +195,7 @@ func TestPack(t *testing.T) {
 // the platform.
 func mustLack(t *testing.T, path, platform string) {
 	t.Helper()
-	r, _ := validated(t, path)
+	r, _ := validatedAsProcess(t, path)
 	if len(r.Problems) != 1 || r.Problems[0].Code != "no_program" || r.Problems[0].Platform != platform {
 		t.Errorf("got %s", &r)
 	}
@@ -223,6 +231,7 @@ func checkUnpacked(t *testing.T, archive string) {
 func TestPackTakesTheIcon(t *testing.T) {
 	t.Parallel()
 	dir := newAddon(t)
+	mustWrite(t, dir+"/dist/addon", "a program")
 	data, err := os.ReadFile(dir + "/manifest.yaml")
 	if err != nil {
 		t.Fatal(err)

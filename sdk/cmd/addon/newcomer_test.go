@@ -25,8 +25,7 @@ func TestNewcomer(t *testing.T) {
 	if len(commands) != 3 || !strings.Contains(commands[0], "go mod init example.com/hello-world\ngo mod tidy\n") || !strings.Contains(commands[1], "addon run --dev") {
 		t.Fatalf("README.md has %q", commands)
 	}
-	bin := t.TempDir()
-	mustGo(t, ".", "build", "-o", filepath.Join(bin, "addon"), ".")
+	bin := filepath.Dir(mustMake(t, buildTool))
 	sh := exec.CommandContext(t.Context(), "sh", "-e")
 	sh.Dir, sh.Stdin = dir, strings.NewReader(commands[2])
 	sh.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
@@ -44,7 +43,7 @@ func TestNewcomer(t *testing.T) {
 			t.Errorf("no %q in %s", want, out)
 		}
 	}
-	s := mustRun(t, filepath.Join(dir, "hello-world-0.1.0.addon"))
+	s := mustRunTool(t, filepath.Join(dir, "hello-world-0.1.0.addon"))
 	if status, body := get(t, s.sees(t, `Staff page: Hello World\s+(http://\S+)\n`)); status != 200 || !strings.Contains(body, "Hello, Dana") {
 		t.Errorf("status %d: %s", status, body)
 	}

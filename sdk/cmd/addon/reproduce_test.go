@@ -16,8 +16,7 @@ import (
 // times and modes, below other paths, under another umask and time zone.
 func TestPackIsReproducible(t *testing.T) {
 	t.Parallel()
-	tool := filepath.Join(t.TempDir(), "addon")
-	mustGo(t, ".", "build", "-o", tool, ".")
+	tool := mustMake(t, buildTool)
 	content := [][2]string{
 		{"README.md", "# Hello\n"}, {"program", "a program"}, {"other", "another program"}, {"static/b.css", "body{}"},
 		{"static/a/z.js", ""}, {"static/a/B.svg", "<svg/>"}, {"static/ä.txt", "umlaut"}, {"static/a.css", "a{}"},

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -56,15 +55,6 @@ func (o *output) waitFor(t *testing.T, pattern string, ended <-chan error) strin
 	}
 }
 
-func mustBuildHello(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "hello")
-	if out, err := exec.Command("go", "build", "-o", file, helloFolder).CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return file
-}
-
 // mustShow runs the command line, gets the public page and interrupts.
 func mustShow(t *testing.T, args ...string) string {
 	t.Helper()
@@ -106,14 +96,14 @@ func mustGet(t *testing.T, url string) string {
 
 func TestRunShowsTheAddonsPages(t *testing.T) {
 	t.Parallel()
-	program := mustBuildHello(t)
+	program := mustMake(t, buildHello)
 	const want = "<h1>Hello, Northwind Utilities</h1>"
 	body := mustShow(t, "run", program, "--manifest", helloFolder+"/manifest.yaml", "--listen", "127.0.0.1:0")
 	if !strings.Contains(body, want) {
 		t.Errorf("program's page %s", body)
 	}
 	archive := filepath.Join(t.TempDir(), "hello.addon")
-	mustExecute(t, "pack", "--manifest", helloFolder+"/manifest.yaml", "-o", archive,
+	mustProcess(t, "pack", "--manifest", helloFolder+"/manifest.yaml", "-o", archive,
 		"--binary", runtime.GOOS+"/"+runtime.GOARCH+"="+program)
 	if body := mustShow(t, "run", archive, "--listen", "127.0.0.1:0"); !strings.Contains(body, want) {
 		t.Errorf("package's page %s", body)
@@ -122,7 +112,7 @@ func TestRunShowsTheAddonsPages(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
-	program := mustBuildHello(t)
+	program := mustMake(t, buildHello)
 	manifest, err := os.ReadFile(helloFolder + "/manifest.yaml")
 	if err != nil {
 		t.Fatal(err)

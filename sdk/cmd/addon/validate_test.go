@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,24 +18,79 @@ import (
 )
 
 var (
-	spoiltFolder, _ = filepath.Abs("testdata/spoilt")
-	buildSpoilt     = sync.OnceValues(func() ([]byte, error) { return buildOnce(spoiltFolder, runtime.GOARCH) })
-	buildForeign    = sync.OnceValues(func() ([]byte, error) { return buildOnce(spoiltFolder, foreignArch()) })
+	buildSpoilt = sync.OnceValues(func() (string, error) { return buildOnce("testdata/spoilt") })
+	buildHello  = sync.OnceValues(func() (string, error) { return buildOnce(helloFolder) })
+	// buildTool makes the tool itself, for what a process of its own does, and for
+	// large packages, which take the race detector half a minute each.
+	buildTool = sync.OnceValues(func() (string, error) { return buildOnce(".") })
 )
 
+// buildsFolder is where the programs of all tests of this process are.
+func buildsFolder() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("addon-test-%d", os.Getpid()))
+}
+
 // buildOnce returns the program of a folder.
-func buildOnce(dir, arch string) ([]byte, error) {
-	temp, err := os.MkdirTemp("", "addon-test-")
+func buildOnce(dir string) (string, error) {
+	file := filepath.Join(buildsFolder(), filepath.Base(filepath.Join("/tool", dir)), "addon")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", dir, err, out)
+	}
+	return file, nil
+}
+
+// mustMake returns a program of build, made once for all tests.
+func mustMake(t *testing.T, build func() (string, error)) string {
+	t.Helper()
+	file, err := build()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(temp)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", temp+"/addon", ".")
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch), os.Stderr
-	if err := cmd.Run(); err != nil {
-		return nil, err
+	return file
+}
+
+// mustRead returns the content of a program that build makes.
+func mustRead(t *testing.T, build func() (string, error)) []byte {
+	t.Helper()
+	data, err := os.ReadFile(mustMake(t, build))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return os.ReadFile(temp + "/addon")
+	return data
+}
+
+// mustForeign returns a program that says it is for the other processor.
+func mustForeign(t *testing.T) []byte {
+	t.Helper()
+	program := bytes.Clone(mustRead(t, buildSpoilt))
+	machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[foreignArch()]
+	binary.LittleEndian.PutUint16(program[18:], uint16(machine)) // e_machine
+	return program
+}
+
+// asProcess runs one command line of the tool in a process of its own and returns
+// what it printed and its exit code.
+func asProcess(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), mustMake(t, buildTool), args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// mustProcess is asProcess for a command line that must succeed.
+func mustProcess(t *testing.T, args ...string) string {
+	t.Helper()
+	out, errs, code := asProcess(t, args...)
+	if code != 0 || errs != "" {
+		t.Fatalf("addon %s: exit code %d, %s%s", strings.Join(args, " "), code, out, errs)
+	}
+	return out
 }
 
 func foreignArch() string {
@@ -44,11 +103,7 @@ func foreignArch() string {
 // mustSpoil writes a program for this machine that misbehaves as mode says.
 func mustSpoil(t *testing.T, file, mode string) string {
 	t.Helper()
-	program, err := buildSpoilt()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustWrite(t, file, string(program)+"MODE="+mode)
+	mustWrite(t, file, string(mustRead(t, buildSpoilt))+"MODE="+mode)
 	if err := os.Chmod(file, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -72,20 +127,34 @@ func mustEdit(t *testing.T, file, old, text string) {
 func validated(t *testing.T, args ...string) (report, int) {
 	t.Helper()
 	out, err := execute(t, append([]string{"validate", "--json"}, args...)...)
+	code, said := 0, ""
+	if err != nil {
+		code, said = exitCode(err), err.Error()
+	}
+	return mustReport(t, out, said, code), code
+}
+
+// validatedAsProcess is validated in a process of its own.
+func validatedAsProcess(t *testing.T, args ...string) (report, int) {
+	t.Helper()
+	out, said, code := asProcess(t, append([]string{"validate", "--json"}, args...)...)
+	return mustReport(t, out, said, code), code
+}
+
+// mustReport reads the JSON, beside which nothing may be said.
+func mustReport(t *testing.T, out, said string, code int) report {
+	t.Helper()
 	var r report
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if r.Valid != (err == nil) || r.Valid != (len(r.Problems) == 0) {
-		t.Errorf("valid %v with %d problems and error %v", r.Valid, len(r.Problems), err)
+	if r.Valid != (code == 0) || r.Valid != (len(r.Problems) == 0) {
+		t.Errorf("valid %v with %d problems and exit code %d", r.Valid, len(r.Problems), code)
 	}
-	if err == nil {
-		return r, 0
+	if said != "" {
+		t.Errorf("said beside the JSON: %s", said)
 	}
-	if err.Error() != "" {
-		t.Errorf("said beside the JSON: %v", err)
-	}
-	return r, exitCode(err)
+	return r
 }
 
 func TestValidateRunsTheProgram(t *testing.T) {
@@ -145,14 +214,7 @@ func TestValidateRunsTheProgram(t *testing.T) {
 
 func TestValidateFormats(t *testing.T) {
 	t.Parallel()
-	foreign, err := buildForeign()
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, err := buildSpoilt()
-	if err != nil {
-		t.Fatal(err)
-	}
+	foreign, own := mustForeign(t), mustRead(t, buildSpoilt)
 	for name, c := range map[string]struct{ platform, program, want string }{
 		"other arch":    {ownPlatform, string(foreign), "It is a program for linux/" + foreignArch() + ", not for " + ownPlatform + ". Build it with GOOS=linux GOARCH=" + runtime.GOARCH + " go build."},
 		"a script":      {ownPlatform, "#!/bin/sh\n", "it is a script, and platforms start only programs"},
@@ -213,14 +275,10 @@ func TestValidatePackage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hello-world")
 	mustExecute(t, "init", dir)
 	program := mustSpoil(t, dir+"/dist/addon", "quiet")
-	foreign, err := buildForeign()
-	if err != nil {
-		t.Fatal(err)
-	}
 	other := "linux/" + foreignArch()
 	args := []string{"pack", "--manifest", dir + "/manifest.yaml", "--binary", ownPlatform + "=" + program, "--out", dir + "/x.addon"}
-	mustExecute(t, args...)
-	got, _ := validated(t, dir+"/x.addon")
+	mustProcess(t, args...)
+	got, _ := validatedAsProcess(t, dir+"/x.addon")
 	for _, want := range []string{
 		other + ": The manifest lists " + other + ", and there is no program for it. Build one with GOOS=linux GOARCH=" + foreignArch(),
 		ownPlatform + ": It asks the host for invoices:read, which the manifest does not name",
@@ -230,15 +288,15 @@ func TestValidatePackage(t *testing.T) {
 		}
 	}
 	mustSpoil(t, program, "")
-	mustExecute(t, append(args, "--binary", other+"="+mustWrite(t, dir+"/other", string(foreign)))...)
-	got, code := validated(t, dir+"/x.addon")
+	mustProcess(t, append(args, "--binary", other+"="+mustWrite(t, dir+"/other", string(mustForeign(t))))...)
+	got, code := validatedAsProcess(t, dir+"/x.addon")
 	if want := []string{other + ": only the program's format was checked; this machine is " + ownPlatform + "."}; code != 0 || cmp.Diff(want, got.Notes) != "" {
 		t.Errorf("exit code %d, %s", code, &got)
 	}
-	if out := mustExecute(t, "validate", dir+"/x.addon"); !strings.Contains(out, "Note: "+other) {
+	if out := mustProcess(t, "validate", dir+"/x.addon"); !strings.Contains(out, "Note: "+other) {
 		t.Errorf("got %s", out)
 	}
-	got, code = validated(t, dir+"/x.addon", "--static")
+	got, code = validatedAsProcess(t, dir+"/x.addon", "--static")
 	if code != 0 || len(got.Notes) != 2 || !strings.Contains(got.Notes[0], "as --static asks") {
 		t.Errorf("exit code %d, %s", code, &got)
 	}
@@ -247,10 +305,6 @@ func TestValidatePackage(t *testing.T) {
 // TestValidateExitCodes runs the tool as a process.
 func TestValidateExitCodes(t *testing.T) {
 	t.Parallel()
-	tool := filepath.Join(t.TempDir(), "addon")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	dir := filepath.Join(t.TempDir(), "hello-world")
 	mustExecute(t, "init", dir)
 	broken := mustWrite(t, t.TempDir()+"/manifest.yaml", "id: x\n")
@@ -264,13 +318,8 @@ func TestValidateExitCodes(t *testing.T) {
 		{dir + "/none", 2, "does not exist"},
 		{"--fast", 2, "addon --help"},
 	} {
-		cmd := exec.CommandContext(t.Context(), tool, "validate", c.path)
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		// The exit code is what matters.
-		_ = cmd.Run()
-		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(stderr.String(), c.stderr) {
-			t.Errorf("%s: exit code %d, %s", c.path, code, &stderr)
+		if _, stderr, code := asProcess(t, "validate", c.path); code != c.code || !strings.Contains(stderr, c.stderr) {
+			t.Errorf("%s: exit code %d, %s", c.path, code, stderr)
 		}
 	}
 }
