@@ -89,8 +89,8 @@ func operation(by addon.Staff, action, addonID, from, to string) addon.Operation
 	return addon.Operation{StaffID: by.ID, By: name, Action: action, AddonID: addonID, From: from, To: to}
 }
 
-// Operations returns what operators did to an add-on, the newest first, and whose
-// data was deleted. PermissionDenied without the ability addons:operate.
+// Operations returns what operators did to an add-on, to all if addonID is empty,
+// the newest first, and whose data was deleted. PermissionDenied without the ability addons:operate.
 func (h *Host) Operations(ctx context.Context, by addon.Staff, addonID string) ([]addon.Operation, error) {
 	if err := mayOperate(by); err != nil {
 		return nil, err

@@ -23,8 +23,9 @@ type operationRow struct {
 	To       string    `db:"to_version"`
 }
 
-// Operations returns what was done to an add-on of the platform, the newest
-// first, limit at most. It is the operators' and names no biller's data.
+// Operations returns what was done to an add-on of the platform, to all if
+// addonID is empty, the newest first, limit at most. It is the operators' and
+// names no biller's data.
 func (s *Store) Operations(ctx context.Context, addonID string, limit int) ([]addon.Operation, error) {
 	var rows []operationRow
 	err := s.db.R.SelectContext(ctx, &rows, `
@@ -39,7 +40,7 @@ func (s *Store) Operations(ctx context.Context, addonID string, limit int) ([]ad
 			from_version,
 			to_version
 		FROM operations
-		WHERE addon_id = $1
+		WHERE (addon_id = $1 OR CAST($1 AS TEXT) = '')
 		ORDER BY id DESC
 		LIMIT $2`,
 		addonID, limit)

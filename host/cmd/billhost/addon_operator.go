@@ -11,6 +11,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host"
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
@@ -30,8 +31,18 @@ func operator() addon.Staff {
 		name = u.Username
 	}
 	return addon.Staff{
-		ID: "command-line", Name: "command line (" + name + ")", Abilities: []string{addon.AbilityInstall, addon.AbilityOperate},
+		ID: books.CommandLine, Name: "command line (" + name + ")", Abilities: []string{addon.AbilityInstall, addon.AbilityOperate},
 	}
+}
+
+// asOperator makes the person who typed the command the actor of what it records.
+// What a server does is done by those who ask it.
+func asOperator(ctx context.Context, c Config) context.Context {
+	if c.serving {
+		return ctx
+	}
+	by := operator()
+	return books.WithActor(ctx, books.Actor{StaffID: by.ID, Name: by.Name})
 }
 
 type addonApproveCommand struct {

@@ -35,6 +35,7 @@ type commands struct {
 	Staff    staffCommands       `cmd:"" help:"People who work for a biller."`
 	Addon    addonCommands       `cmd:"" help:"Add-ons of a biller."`
 	Market   marketplaceCommands `cmd:"" name:"marketplace" help:"A signed marketplace of your own."`
+	Audit    auditCommands       `cmd:"" help:"What was done, by whom, and proof that nobody changed the record of it."`
 	VersionC versionCommand      `cmd:"" name:"version" help:"Print the version."`
 }
 
@@ -75,7 +76,7 @@ func (p *Program) Run(ctx context.Context) error {
 	if c, err = c.Validate(); err != nil {
 		return err
 	}
-	return chosen.run(ctx, p, c)
+	return chosen.run(asOperator(ctx, c), p, c)
 }
 
 // logger writes to stderr, in lines for people where a developer reads them.

@@ -120,9 +120,9 @@ func (s *server) openBooks(ctx context.Context) (err error) {
 func (s *server) openWeb(context.Context) (err error) {
 	s.web, err = web.New(web.Config{
 		Store: s.books.Store, Log: s.log, Now: now, Dev: s.config.Dev,
-		Secure: strings.HasPrefix(s.config.BaseURL, "https://"),
-		Mails:  s.mails.pages,
-		Ready:  func(ctx context.Context) error { return s.host.Ready(ctx) },
+		Secure: strings.HasPrefix(s.config.BaseURL, "https://"), TrustedProxies: s.config.proxies,
+		Mails: s.mails.pages,
+		Ready: func(ctx context.Context) error { return s.host.Ready(ctx) },
 	})
 	return err
 }

@@ -59,6 +59,9 @@ func (r Role) Abilities() []string {
 // CanEdit tells whether the role may change customers.
 func (r Role) CanEdit() bool { return r == Operator || r == Owner || r == Manager }
 
+// CanAudit tells whether the role may look at the audit of its biller.
+func (r Role) CanAudit() bool { return r == Operator || r == Owner || r == Manager }
+
 // Staff is a person who works for a biller.
 type Staff struct {
 	ID, BillerID string

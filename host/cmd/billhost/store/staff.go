@@ -203,3 +203,29 @@ func firstErr(errs ...error) error {
 	}
 	return nil
 }
+
+// StaffNames returns the biller's staff by name, disabled ones included, 500 at
+// most: for choosing among them.
+func (s *Store) StaffNames(ctx context.Context, biller string) ([]books.Staff, error) {
+	var rows []staffRow
+	err := s.db.R.SelectContext(ctx, &rows, `
+		SELECT
+			biller_id,
+			id,
+			email,
+			name,
+			CASE WHEN operator THEN 'operator' ELSE role END AS role,
+			disabled
+		FROM staff
+		WHERE biller_id = $1
+		ORDER BY name, id
+		LIMIT 500`, biller)
+	if err != nil {
+		return nil, fmt.Errorf("list staff: %w", err)
+	}
+	out := make([]books.Staff, len(rows))
+	for i, r := range rows {
+		out[i] = r.staff()
+	}
+	return out, nil
+}

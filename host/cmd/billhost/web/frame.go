@@ -29,6 +29,9 @@ type frame struct {
 // CanEdit tells whether the person may change customers.
 func (f frame) CanEdit() bool { return f.Staff.Role.CanEdit() }
 
+// CanAudit tells whether the person may look at the audit.
+func (f frame) CanAudit() bool { return f.Staff.Role.CanAudit() }
+
 // hostPage is a page of the host in the frame.
 type hostPage struct {
 	frame
@@ -65,6 +68,7 @@ type pages struct {
 	customerForm *sdkweb.Page[customerFormPage]
 	invoice      *sdkweb.Page[invoicePage]
 	report       *sdkweb.Page[reportPage]
+	audit        *sdkweb.Page[auditPage]
 
 	signInHelp *sdkweb.Page[signInPage]
 	signInAsk  *sdkweb.Page[signInPage]
@@ -93,6 +97,7 @@ func newPages(files fs.FS) (pages, error) {
 		parse(&p.customerForm, inside, "customer_form.html", customerFormPage{Form: &sdkweb.Form{}}, customerFormPage{Form: &sdkweb.Form{Message: "x"}, ID: "x"}),
 		parse(&p.invoice, inside, "invoice.html", invoicePage{}, invoicePage{Invoice: sdk.Invoice{Lines: []sdk.InvoiceLine{{Detail: "x"}}, Memo: "x", Paid: sdk.Money{Minor: 1}}}),
 		parse(&p.report, inside, "report.html", reportPage{}, reportPage{Sections: []section{{}}}),
+		parse(&p.audit, inside, "audit.html", auditSamples()...),
 		parse(&p.signInHelp, outside, "sign_in.html", signInPage{}, signInPage{Dev: true}),
 		parse(&p.signInAsk, outside, "sign_in_ask.html"),
 		parse(&p.signInDead, outside, "sign_in_dead.html"),

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	hostpages "github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
@@ -24,11 +26,22 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			r = r.WithContext(sdkweb.WithRequestID(r.Context(), id))
 			w.Header().Set("X-Request-Id", id)
 		}
+		r = r.WithContext(s.withActor(r))
 		start := s.Now()
 		next.ServeHTTP(w, r)
 		s.Log.DebugContext(r.Context(), "request served", "method", r.Method,
 			"took", s.Now().Sub(start).Round(time.Microsecond).String())
 	})
+}
+
+// withActor tells the audit who asks, as far as that is known before anybody has
+// signed in.
+func (s *Server) withActor(r *http.Request) context.Context {
+	a := books.Actor{RequestID: sdkweb.RequestID(r.Context())}
+	if ip := hostpages.RemoteIP(r, s.TrustedProxies); ip.IsValid() {
+		a.IP = ip.String()
+	}
+	return books.WithActor(r.Context(), a)
 }
 
 // page turns a handler into one that sets the headers of staff pages, refuses
@@ -70,7 +83,9 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 		if id := r.PathValue("id"); id != "" && uuid.Validate(id) != nil {
 			return notFound(w, r, staff)
 		}
-		return t.handle(w, r, staff)
+		by := books.ActorFrom(r.Context())
+		by.StaffID = staff.ID
+		return t.handle(w, r.WithContext(books.WithActor(r.Context(), by)), staff)
 	}
 }
 

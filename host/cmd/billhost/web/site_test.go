@@ -27,6 +27,15 @@ import (
 type fakeAddons struct {
 	SlotsFn func(staff addon.Staff, slot string) []addon.SlotView
 	DrawFn  func(r *http.Request, v addon.SlotView, params url.Values) (template.HTML, error)
+	// OperationsFn: nothing was done.
+	OperationsFn func(by addon.Staff) ([]addon.Operation, error)
+}
+
+func (f *fakeAddons) Operations(_ context.Context, by addon.Staff, _ string) ([]addon.Operation, error) {
+	if f.OperationsFn == nil {
+		return nil, nil
+	}
+	return f.OperationsFn(by)
 }
 
 func (f *fakeAddons) Slots(_ context.Context, staff addon.Staff, slot string) ([]addon.SlotView, error) {

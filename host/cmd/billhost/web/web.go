@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type Addons interface {
 	// Draw returns the fragment of one add-on; a notice and the error if it
 	// cannot be had.
 	Draw(r *http.Request, staff addon.Staff, v addon.SlotView, params url.Values) (template.HTML, error)
+	// Operations returns what operators did to an add-on, or to all if it has no
+	// id; PermissionDenied for those who are none.
+	Operations(ctx context.Context, by addon.Staff, addonID string) ([]addon.Operation, error)
 }
 
 // Config is what a Server needs. All fields but Mails are required.
@@ -38,6 +42,8 @@ type Config struct {
 	Now func() time.Time
 	// Secure says that browsers come over HTTPS.
 	Secure bool
+	// TrustedProxies are whose word on a person's address counts.
+	TrustedProxies []netip.Prefix
 	// Dev adds how to sign in on a developer's machine.
 	Dev bool
 	// Mails, if set, answers /dev/mail and what is below.
@@ -100,6 +106,8 @@ func (s *Server) staffRoutes() []route {
 		{"POST /admin/customers/{id}/unarchive", s.customerArchive(false), true},
 		{"GET /admin/invoices/{id}", s.invoice, false},
 		{"GET /admin/reports/customers", s.report, false},
+		{"GET /admin/audit", s.audit, false},
+		{"POST /admin/audit/export", s.auditExport, false},
 	}
 }
 

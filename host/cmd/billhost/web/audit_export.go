@@ -1,0 +1,104 @@
+package web
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
+	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
+)
+
+// auditExport sends the chosen records as a table, the newest first, and records
+// that it did.
+func (s *Server) auditExport(w http.ResponseWriter, r *http.Request, staff books.Staff) error {
+	if !staff.Role.CanAudit() {
+		return apperr.Errorf(apperr.PermissionDenied, noAudit)
+	}
+	if _, err := sdkweb.ParseForm(w, r); err != nil {
+		return err
+	}
+	form := auditForm(r.PostForm)
+	f, err := s.frame(r, staff, "Audit", "audit")
+	if err != nil {
+		return err
+	}
+	p := auditPage{frame: f, Form: form}
+	filter, err := s.auditFilter(r, staff.BillerID, form, p.zone())
+	if err != nil {
+		return err
+	}
+	detail := map[string]string{}
+	for _, c := range p.Exported() {
+		detail[c.Value] = c.Title
+	}
+	if err := s.Store.RecordAudit(r.Context(), staff.BillerID, addon.AuditRecord{StaffID: staff.ID, Action: books.AuditExported, Detail: detail}); err != nil {
+		return err
+	}
+	people, err := s.auditChoices(r, &p)
+	if err != nil {
+		return err
+	}
+	return s.writeAudit(w, r, staff, filter, people)
+}
+
+// writeAudit writes page after page; times are UTC. The first page is read before
+// anything is sent, so that an early error is still shown as one.
+func (s *Server) writeAudit(w http.ResponseWriter, r *http.Request, staff books.Staff, filter books.AuditFilter, people map[string]string) error {
+	filter.Limit = 1000
+	list, err := s.Store.FindAudit(r.Context(), staff.BillerID, filter)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="audit.csv"`)
+	out := csv.NewWriter(w)
+	rows := [][]string{{"Record", "Time (UTC)", "Action", "What", "Who", "Staff id", "Portal user", "Customer id", "Customer", "Add-on", "About", "Address", "Request", "Detail", "Record id"}}
+	for {
+		for _, e := range list.Entries {
+			rows = append(rows, auditCells(e, people))
+		}
+		if err := out.WriteAll(rows); err != nil {
+			return fmt.Errorf("write audit: %w", err)
+		}
+		if list.Next == "" {
+			return nil
+		}
+		rows, filter.After = rows[:0], list.Next
+		if list, err = s.Store.FindAudit(r.Context(), staff.BillerID, filter); err != nil {
+			return err
+		}
+	}
+}
+
+func auditCells(e books.AuditEntry, people map[string]string) []string {
+	r := record(e, people)
+	var detail []string
+	for _, d := range r.Detail {
+		detail = append(detail, d.Value+": "+d.Title)
+	}
+	cells := []string{
+		strconv.FormatInt(e.Seq, 10), e.At.Format(time.RFC3339Nano), e.Action, r.What, r.Who, e.StaffID, e.PortalUserClaim,
+		e.CustomerID, e.CustomerName, e.AddonID, e.Object, e.RemoteIP, e.RequestID, strings.Join(detail, "; "), e.ID,
+	}
+	for i, c := range cells {
+		cells[i] = neutral(c)
+	}
+	return cells
+}
+
+// neutral keeps a spreadsheet from taking a cell for a formula.
+func neutral(cell string) string {
+	if strings.HasPrefix(strings.TrimLeft(cell, " "), "\t") || strings.ContainsAny(cell[:min(len(cell), 1)], "=+-@\t\r\n") {
+		return "'" + cell
+	}
+	if t := strings.TrimLeft(cell, " "); t != "" && strings.ContainsAny(t[:1], "=+-@") {
+		return "'" + cell
+	}
+	return cell
+}
