@@ -170,9 +170,7 @@ func (c catalog) document(ctx context.Context, o admin.Offer, name string) ([]by
 }
 
 // fits reports whether this host can run the version.
-func fits(m *manifest.Manifest) bool {
-	return m.AcceptsHost(wire.SDKVersion) && m.SupportsPlatform(processor)
-}
+func fits(m *manifest.Manifest) bool { return unfit(m) == "" }
 
 // newest returns one version of each add-on: the newest that this host can run or,
 // if it can run none, the newest.
@@ -216,13 +214,21 @@ func findFitting(ctx context.Context, from marketplace.Source, id, version strin
 	if err != nil {
 		return marketplace.Offer{}, err
 	}
-	switch m := o.Manifest; {
-	case !m.AcceptsHost(wire.SDKVersion):
-		return marketplace.Offer{}, apperr.Errorf(apperr.Invalid, "%s %s needs a host of version %s; this one is %s.", m.Name, m.Version, m.Host, wire.SDKVersion)
-	case !m.SupportsPlatform(processor):
-		return marketplace.Offer{}, apperr.Errorf(apperr.Invalid, "%s %s is not made for this server's processor (%s).", m.Name, m.Version, processor)
+	if why := unfit(o.Manifest); why != "" {
+		return marketplace.Offer{}, apperr.Errorf(apperr.Invalid, "%s %s cannot run here: %s", o.Manifest.Name, o.Manifest.Version, why)
 	}
 	return o, nil
+}
+
+// unfit says why this host cannot run the version; empty if it can.
+func unfit(m *manifest.Manifest) string {
+	switch {
+	case !m.AcceptsHost(wire.SDKVersion):
+		return "It needs a host of version " + m.Host + "; this one is " + wire.SDKVersion + "."
+	case !m.SupportsPlatform(processor):
+		return "It is not made for this server's processor (" + processor + ")."
+	}
+	return ""
 }
 
 // runner tells the marketplace how add-ons are.

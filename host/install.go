@@ -55,16 +55,20 @@ func (h *Host) install(ctx context.Context, staff addon.Staff, addonID, version 
 
 // activate returns the manifest of the version the platform runs; if it runs
 // none yet, it unpacks the one that is offered and chooses it. Conflict if it runs
-// another version than the one that staff agreed to.
+// another version than the one that staff agreed to: a version takes over from
+// another one by a trial only.
 func (h *Host) activate(ctx context.Context, addonID, version string) (*manifest.Manifest, error) {
 	if err := h.shelf.refresh(ctx); err != nil {
 		return nil, err
 	}
 	if m, ok := h.shelf.manifest(addonID); ok {
-		if version != "" && version != m.Version {
-			return nil, apperr.Errorf(apperr.Conflict, "The platform runs version %s of %s by now. Open its page again and read what it asks for.", m.Version, m.Name)
-		}
-		return m, nil
+		return agreedTo(m, version)
+	}
+	switch a, err := h.store.ActiveOf(ctx, addonID); {
+	case err == nil:
+		return h.bring(ctx, a, version)
+	case !apperr.Is(err, apperr.NotFound):
+		return nil, err
 	}
 	offer, err := findFitting(ctx, h.config.Marketplace, addonID, version)
 	if err != nil {
@@ -79,6 +83,29 @@ func (h *Host) activate(ctx context.Context, addonID, version string) (*manifest
 		return nil, err
 	}
 	return p.Manifest, h.shelf.refresh(ctx)
+}
+
+// bring gets the package of the version that the platform runs, which this machine
+// lacks.
+func (h *Host) bring(ctx context.Context, a addon.Active, version string) (*manifest.Manifest, error) {
+	p, err := h.shelf.open(ctx, a)
+	if err != nil {
+		return nil, apperr.Wrap(apperr.Unavailable, "This server cannot get "+a.AddonID+" "+a.Version+", which the platform runs: "+apperr.MessageOf(err), err)
+	}
+	m, err := agreedTo(p.Manifest, version)
+	if err != nil {
+		return nil, err
+	}
+	return m, h.shelf.refresh(ctx)
+}
+
+// agreedTo returns the manifest of the version that runs, if staff agreed to that
+// one; empty means whichever.
+func agreedTo(m *manifest.Manifest, version string) (*manifest.Manifest, error) {
+	if version != "" && version != m.Version {
+		return nil, apperr.Errorf(apperr.Conflict, "The platform runs version %s of %s by now. Open its page again and read what it asks for.", m.Version, m.Name)
+	}
+	return m, nil
 }
 
 // enable records the consent.

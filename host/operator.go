@@ -9,7 +9,6 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/pack"
-	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // operatorPages is what the pages of operators ask.
@@ -35,11 +34,7 @@ func (p operatorPages) Operation(ctx context.Context, by addon.Staff, addonID st
 	}
 	for _, offer := range offers {
 		if m := offer.Manifest; m.ID == addonID {
-			v := admin.Offered{Version: addon.Version{Version: m.Version, Digest: offer.Digest}, Manifest: m}
-			if !m.AcceptsHost(wire.SDKVersion) {
-				v.Problem = "It needs a host of version " + m.Host + "; this one is " + wire.SDKVersion + "."
-			}
-			o.Versions = append(o.Versions, v)
+			o.Versions = append(o.Versions, admin.Offered{Version: addon.Version{Version: m.Version, Digest: offer.Digest}, Manifest: m, Problem: unfit(m)})
 		}
 	}
 	if len(o.Versions) == 0 && o.Digest == "" {

@@ -7,11 +7,10 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
-	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // Upgrade makes another offered version of an add-on the one that the platform
-// wants to run; an empty version means the newest. It is for the operator, works
+// wants to run; an empty version means the newest that this host can run. It is for the operator, works
 // without Run and does not wait: running hosts fetch it, start it beside the
 // version that serves, prove that it can serve, and switch. Addons tells what
 // became of it. A version whose trial or probation fails is refused, and the one
@@ -27,7 +26,7 @@ import (
 //
 // PermissionDenied without the ability addons:operate, NotFound if the version is
 // not offered or the platform does not run the add-on, Invalid if the version needs
-// another host, Conflict if another version runs than seen.
+// another host or processor, Conflict if another version runs than seen.
 func (h *Host) Upgrade(ctx context.Context, by addon.Staff, addonID, version, seen string) error {
 	if err := mayOperate(by); err != nil {
 		return err
@@ -36,15 +35,11 @@ func (h *Host) Upgrade(ctx context.Context, by addon.Staff, addonID, version, se
 	if err != nil {
 		return err
 	}
-	offer, err := findOffer(ctx, h.config.Marketplace, addonID, version)
+	offer, err := findFitting(ctx, h.config.Marketplace, addonID, version)
 	if err != nil {
 		return err
 	}
-	m := offer.Manifest
-	if !m.AcceptsHost(wire.SDKVersion) {
-		return apperr.Errorf(apperr.Invalid, "%s %s needs a host of version %s; this one is %s.", m.Name, m.Version, m.Host, wire.SDKVersion)
-	}
-	v := addon.Version{Version: m.Version, Digest: offer.Digest}
+	v := addon.Version{Version: offer.Manifest.Version, Digest: offer.Digest}
 	return h.want(ctx, seen, v, operation(by, addon.ActionUpgrade, addonID, a.Version, v.Version))
 }
 
@@ -94,7 +89,8 @@ func (h *Host) Retry(ctx context.Context, by addon.Staff, addonID string) error 
 	return nil
 }
 
-// findOffer returns an offered version; an empty one means the newest.
+// findOffer returns an offered version; an empty one means the newest. NotFound if
+// it is not offered, or was withdrawn.
 func findOffer(ctx context.Context, from marketplace.Source, id, version string) (marketplace.Offer, error) {
 	offers, err := from.List(ctx)
 	if err != nil {
@@ -105,8 +101,9 @@ func findOffer(ctx context.Context, from marketplace.Source, id, version string)
 			return o, nil
 		}
 	}
-	if version == "" {
-		return marketplace.Offer{}, apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s.", id)
+	known, err := from.Look(ctx)
+	if err != nil {
+		return marketplace.Offer{}, fmt.Errorf("look at the marketplace: %w", err)
 	}
-	return marketplace.Offer{}, apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s %s.", id, version)
+	return marketplace.Offer{}, known.Missing(id, version)
 }

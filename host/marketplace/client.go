@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
-
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // ClientConfig says which marketplace a host takes add-ons from. URL, Root and
@@ -136,19 +134,9 @@ func (c *Client) Fetch(ctx context.Context, id, version string) (io.ReadCloser, 
 	}
 	i := slices.IndexFunc(v.offers, func(o Offer) bool { return o.Manifest.ID == id && o.Manifest.Version == version })
 	if i < 0 {
-		return nil, v.missing(id, version)
+		return nil, Listing{Withdrawn: v.withdrawn}.Missing(id, version)
 	}
 	return c.download(ctx, v.offers[i])
-}
-
-// missing says why a version is not offered.
-func (v view) missing(id, version string) error {
-	for _, w := range v.withdrawn {
-		if w.ID == id && w.Version == version {
-			return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s.", id, version, w.At.Format("2 January 2006"))
-		}
-	}
-	return apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s %s.", id, version)
 }
 
 // viewOf reads checked metadata.

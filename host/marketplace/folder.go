@@ -144,7 +144,7 @@ func (f *Folder) Fetch(ctx context.Context, id, version string) (io.ReadCloser, 
 		}
 	}
 	if name == "" {
-		return nil, apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s %s.", id, version)
+		return nil, Listing{}.Missing(id, version)
 	}
 	file, err := os.Open(filepath.Join(f.dir, name))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
@@ -34,6 +35,17 @@ type Listing struct {
 	// Trouble is why this may be out of date; nil if it is not. Its message is for
 	// staff.
 	Trouble error
+}
+
+// Missing says why a version is not offered: NotFound, and since when if it was
+// withdrawn. An empty version means any.
+func (l Listing) Missing(id, version string) error {
+	for _, w := range l.Withdrawn {
+		if w.ID == id && (version == "" || w.Version == version) {
+			return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s.", id, w.Version, w.At.Format("2 January 2006"))
+		}
+	}
+	return apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s.", strings.TrimSpace(id+" "+version))
 }
 
 var _ Source = (*Folder)(nil)

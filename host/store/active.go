@@ -101,9 +101,11 @@ func errNotRunning() error {
 }
 
 // SetActive chooses the version of an add-on that the platform runs, for all
-// billers, without a trial. Running servers follow within seconds.
+// billers, if it runs none yet; running servers follow within seconds. Of several
+// callers one chooses: nothing happens if that version runs already, Conflict if
+// another one does, which only a trial may replace.
 func (s *Store) SetActive(ctx context.Context, a addon.Active) error {
-	_, err := s.change(ctx, a.AddonID, `
+	res, err := s.change(ctx, a.AddonID, `
 		INSERT INTO addons (
 			addon_id,
 			version,
@@ -111,27 +113,17 @@ func (s *Store) SetActive(ctx context.Context, a addon.Active) error {
 			updated_at
 		)
 		VALUES ($1, $2, $3, $4)
-		ON CONFLICT (addon_id) DO UPDATE SET
-			version = excluded.version,
-			digest = excluded.digest,
-			updated_at = excluded.updated_at`,
+		ON CONFLICT (addon_id) DO NOTHING`,
 		a.AddonID, a.Version, a.Digest, s.now())
-	if err != nil {
-		return fmt.Errorf("choose active version: %w", err)
+	n, err := affected(res, err, "choose active version")
+	if err != nil || n > 0 {
+		return err
 	}
-	return nil
-}
-
-// ClearActive stops an add-on on the whole platform; nothing happens if none
-// runs. Installations stay.
-func (s *Store) ClearActive(ctx context.Context, addonID string) error {
-	_, err := s.change(ctx, addonID, `
-		DELETE FROM addons
-		WHERE addon_id = $1`, addonID)
-	if err != nil {
-		return fmt.Errorf("clear active version: %w", err)
+	now, err := s.ActiveOf(ctx, a.AddonID)
+	if err == nil && now.Digest != a.Digest {
+		err = apperr.Errorf(apperr.Conflict, "The platform runs version %s of this add-on by now. Open its page again and read what it asks for.", now.Version)
 	}
-	return nil
+	return err
 }
 
 // none turns a statement that met no row into the error given.

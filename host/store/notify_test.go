@@ -53,7 +53,6 @@ func changes() []change {
 		}},
 		{"EndPurge", func(ctx context.Context, w *world) error { _, err := w.EndPurge(ctx, biller, o); return err }},
 		{"Disapprove", func(ctx context.Context, w *world) error { return w.Disapprove(ctx, o) }},
-		{"ClearActive", func(ctx context.Context, w *world) error { return w.ClearActive(ctx, portal) }},
 	}
 }
 
@@ -133,11 +132,15 @@ func TestFollow(t *testing.T) {
 		}
 	}
 	wait(1) // anything may have happened before
-	for n := range int64(3) {
-		if err := w.SetActive(ctx, addon.Active{AddonID: portal, Version: "1.0.0", Digest: "d1"}); err != nil {
+	if err := w.SetActive(ctx, addon.Active{AddonID: portal, Version: "1.0.0", Digest: "d1"}); err != nil {
+		t.Fatal(err)
+	}
+	wait(2)
+	for n := range int64(2) {
+		if err := w.Want(ctx, portal, addon.Version{Version: "1.1.0", Digest: "d2"}); err != nil {
 			t.Fatal(err)
 		}
-		wait(n + 2)
+		wait(n + 3)
 	}
 	cancel()
 	if err := <-ended; err != nil {

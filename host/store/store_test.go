@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -212,27 +213,43 @@ func TestActive(t *testing.T) {
 		for _, a := range []addon.Active{
 			{AddonID: portal, Version: "0.1.0", Digest: "d1"},
 			{AddonID: "hello", Version: "1.0.0", Digest: "d2"},
-			{AddonID: portal, Version: "0.2.0", Digest: "d3"},
+			{AddonID: portal, Version: "0.1.0", Digest: "d1"},
 		} {
 			if err := w.SetActive(ctx, a); err != nil {
 				t.Fatal(err)
 			}
 		}
+		wantCode(t, "beside a version that runs", w.SetActive(ctx, addon.Active{AddonID: portal, Version: "0.2.0", Digest: "d3"}), apperr.Conflict)
 		want := []addon.Active{
-			{AddonID: portal, Version: "0.2.0", Digest: "d3", UpdatedAt: w.now},
+			{AddonID: portal, Version: "0.1.0", Digest: "d1", UpdatedAt: w.now},
 			{AddonID: "hello", Version: "1.0.0", Digest: "d2", UpdatedAt: w.now},
 		}
 		got, err := w.Active(ctx)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("active %v (-want +got):\n%s", err, diff)
 		}
-		for range 2 {
-			if err := w.ClearActive(ctx, portal); err != nil {
-				t.Fatal(err)
+	})
+}
+
+// TestSetActiveOnce: of 16 that choose 16 versions at once one does, and nobody
+// replaces it.
+func TestSetActiveOnce(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		var chosen, refused, n atomic.Int64
+		race(func() {
+			digest := fmt.Sprint("d", n.Add(1))
+			switch err := w.SetActive(t.Context(), addon.Active{AddonID: portal, Version: "1.0.0", Digest: digest}); {
+			case err == nil:
+				chosen.Add(1)
+			case apperr.Is(err, apperr.Conflict):
+				refused.Add(1)
+			default:
+				t.Error(err)
 			}
-		}
-		if got, err := w.Active(ctx); err != nil || len(got) != 1 {
-			t.Errorf("active = %v, %v", got, err)
+		})
+		if chosen.Load() != 1 || refused.Load() != 15 {
+			t.Errorf("%d chose, %d were refused", chosen.Load(), refused.Load())
 		}
 	})
 }
