@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -41,11 +40,11 @@ func (h *Host) Export(ctx context.Context, staff addon.Staff, addonID string, w 
 // ExportFile is Export into a file without a name, read from its beginning. Close
 // it.
 func (h *Host) ExportFile(ctx context.Context, staff addon.Staff, addonID string) (_ addon.Exported, _ io.ReadCloser, err error) {
-	dir := filepath.Join(h.config.DataDir, "exports")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return addon.Exported{}, nil, fmt.Errorf("make exports folder: %w", err)
+	dir, err := h.exportsDir()
+	if err != nil {
+		return addon.Exported{}, nil, err
 	}
-	f, err := os.CreateTemp(dir, ".download")
+	f, err := os.CreateTemp(dir, unfinished+"download")
 	if err != nil {
 		return addon.Exported{}, nil, fmt.Errorf("make export: %w", err)
 	}

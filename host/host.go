@@ -56,7 +56,7 @@ type Host struct {
 
 	installs *installs
 
-	purges chan struct{}      // makes followPurges look at once
+	purges *purges
 	lease  time.Duration      // of a purge
 	fault  func(point string) // nil outside tests
 }
@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config, p Platform) (_ *Host, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make DataDir: %w", err)
 	}
-	h := &Host{config: c, platform: p, installs: newInstalls(), purges: make(chan struct{}, 1), lease: purgeLease}
+	h := &Host{config: c, platform: p, installs: newInstalls(), purges: newPurges(), lease: purgeLease}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -214,6 +214,7 @@ func (h *Host) Run(ctx context.Context) error {
 	group.Go(func() error { return h.shelf.follow(ctx) })
 	group.Go(func() error { return h.listen(ctx) })
 	group.Go(func() error { return h.followPurges(ctx) })
+	group.Go(func() error { return h.followExports(ctx) })
 	group.Go(func() error { return h.shelf.keepTidy(ctx, time.Now) })
 	return group.Wait()
 }

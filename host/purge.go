@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -16,8 +18,6 @@ import (
 )
 
 const (
-	// purgePoll is how often a server looks for purges that others ordered.
-	purgePoll = 2 * time.Second
 	// purgeLease is how long a server that does a purge may be silent before
 	// another one takes it for dead.
 	purgeLease = 20 * time.Second
@@ -51,7 +51,7 @@ func (h *Host) Purge(ctx context.Context, staff addon.Staff, o addon.PurgeOrder)
 	if err != nil || !begun {
 		return err
 	}
-	h.nudgePurge()
+	h.purges.nudge()
 	return h.record(ctx, staff, o.AddonID, "addon.purge_ordered", "")
 }
 
@@ -67,66 +67,26 @@ func (h *Host) nameOf(ctx context.Context, addonID string) string {
 	return addonID
 }
 
-func (h *Host) nudgePurge() {
-	select {
-	case h.purges <- struct{}{}:
-	default:
-	}
-}
-
-// followPurges does the purges that were ordered, until ctx ends.
-func (h *Host) followPurges(ctx context.Context) error {
-	again := time.NewTicker(purgePoll)
-	defer again.Stop()
-	told := map[string]string{}
-	for {
-		if err := h.purgeAll(ctx, told); err != nil && ctx.Err() == nil {
-			h.config.Log.WarnContext(ctx, "purges cannot be read", "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-again.C:
-		case <-h.purges:
-		}
-	}
-}
-
-// purgeAll tries each purge once. told keeps why one waits, so that the log says
-// it once.
-func (h *Host) purgeAll(ctx context.Context, told map[string]string) error {
-	list, err := h.store.Purging(ctx)
-	if err != nil {
-		return err
-	}
-	for _, i := range list {
-		key, why := i.BillerID+"/"+i.AddonID, ""
-		if err := h.purge(ctx, i); err != nil {
-			why = err.Error()
-		}
-		if why != "" && told[key] != why && ctx.Err() == nil {
-			h.config.Log.WarnContext(ctx, "purge waits", "addon", i.AddonID, "biller", i.BillerID, "error", why)
-		}
-		told[key] = why
-	}
-	return nil
-}
-
-// purge does one purge unless another server does. Each step may be done again, so
-// it may end anywhere: the next try begins anew.
-func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
+// purge does one purge unless another server does, and tells whether it began. Each
+// step may be done again, so it may end anywhere: the next try begins anew.
+func (h *Host) purge(ctx context.Context, i addon.Installation) (began bool, err error) {
 	if _, err := h.fleet.Client(i.AddonID); err != nil {
-		return err // an add-on that rests is not woken
+		return false, err // an add-on that rests is not woken
 	}
 	mine, err := h.store.ClaimPurge(ctx, i.BillerID, i.AddonID, h.lease)
 	if err != nil || !mine {
-		return err
+		return false, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.store.ReleasePurge(context.WithoutCancel(ctx), i.BillerID, i.AddonID))
 		}
 	}()
+	return true, h.purgeSteps(ctx, i)
+}
+
+// purgeSteps does a purge that was claimed.
+func (h *Host) purgeSteps(ctx context.Context, i addon.Installation) error {
 	ctx, cancel := context.WithTimeout(ctx, purgeTime)
 	defer cancel()
 	go h.renewPurge(ctx, cancel, i)
@@ -137,6 +97,12 @@ func (h *Host) purge(ctx context.Context, i addon.Installation) (err error) {
 	}{
 		{"settled", h.settle}, {"kept", h.keepExport}, {"purged", h.purgeAddon}, {"audited", h.auditPurge}, {"ended", h.endPurge},
 	} {
+		// A server that was silent for long may find that another one has done it all,
+		// and that the add-on is installed again.
+		held, err := h.store.RenewPurge(ctx, i.BillerID, i.AddonID, h.lease)
+		if err != nil || !held {
+			return err
+		}
 		if err := step.do(ctx, i); err != nil {
 			return err
 		}
@@ -179,15 +145,15 @@ func (h *Host) keepExport(ctx context.Context, i addon.Installation) error {
 	if !i.Purge.KeepExport {
 		return nil
 	}
-	dir := filepath.Join(h.config.DataDir, "exports")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make exports folder: %w", err)
+	dir, err := h.exportsDir()
+	if err != nil {
+		return err
 	}
-	base := addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, "")
+	base := keptName(i, "")
 	if done, err := filepath.Glob(filepath.Join(dir, base+"*")); err != nil || len(done) > 0 {
 		return err // what comes after a purge that was interrupted would be empty
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "."+base), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, unfinished+base), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("make export: %w", err)
 	}
@@ -200,11 +166,34 @@ func (h *Host) keepExport(ctx context.Context, i addon.Installation) error {
 		}
 		return nil
 	}
-	file := filepath.Join(dir, addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, out.FileName))
+	file := filepath.Join(dir, keptName(i, out.FileName))
 	if err := os.Rename(f.Name(), file); err != nil {
 		return fmt.Errorf("place export: %w", err)
 	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
 	h.config.Log.InfoContext(ctx, "data of an add-on was exported", "addon", i.AddonID, "biller", i.BillerID, "file", file)
+	return nil
+}
+
+// keptName is the file of one purge: no other biller, add-on or order has it.
+func keptName(i addon.Installation, fileName string) string {
+	sum := sha256.Sum256([]byte(i.AddonID + "\x00" + i.BillerID + "\x00" + i.UpdatedAt.Format(time.RFC3339Nano)))
+	name := addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, fileName)
+	ending := filepath.Ext(name)
+	return strings.TrimSuffix(name, ending) + "-" + hex.EncodeToString(sum[:4]) + ending
+}
+
+// syncDir makes sure that a new name in a folder outlives a power cut.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("keep names of folder: %w", err)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fmt.Errorf("keep names of folder: %w", err)
+	}
 	return nil
 }
 

@@ -31,6 +31,7 @@ type shelf struct {
 	nudge chan struct{}
 
 	mu       sync.RWMutex
+	told     map[string]*nag // of packages that cannot be had, by add-on
 	packages []*pack.Package
 	pages    []pages.Addon
 }
@@ -52,10 +53,13 @@ func (s *shelf) refresh(ctx context.Context) error {
 		p := known[a.Digest]
 		if p == nil {
 			if p, err = s.open(ctx, a); err != nil {
-				s.log.ErrorContext(ctx, "package of an add-on cannot be had", "addon", a.AddonID, "digest", a.Digest, "error", err.Error())
+				if s.absent(a.AddonID, err) {
+					s.log.ErrorContext(ctx, "package of an add-on cannot be had", "addon", a.AddonID, "digest", a.Digest, "error", err.Error())
+				}
 				continue
 			}
 		}
+		s.absent(a.AddonID, nil)
 		packages = append(packages, p)
 		shown = append(shown, s.shown(p, a.Previous))
 	}
@@ -63,6 +67,20 @@ func (s *shelf) refresh(ctx context.Context) error {
 	s.packages, s.pages = packages, shown
 	s.mu.Unlock()
 	return nil
+}
+
+// absent remembers that a package could not be had, or could, and tells whether the
+// log is to tell.
+func (s *shelf) absent(addonID string, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = map[string]*nag{}
+	}
+	if s.told[addonID] == nil {
+		s.told[addonID] = &nag{}
+	}
+	return s.told[addonID].due(err)
 }
 
 // shown is what pages know of a package. Browsers that show a page of the version
@@ -144,6 +162,7 @@ func staticDir(p *pack.Package) string {
 func (s *shelf) follow(ctx context.Context) error {
 	again := time.NewTicker(2 * time.Second)
 	defer again.Stop()
+	told := nag{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -151,7 +170,7 @@ func (s *shelf) follow(ctx context.Context) error {
 		case <-again.C:
 		case <-s.nudge:
 		}
-		if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
+		if err := s.refresh(ctx); told.due(err) && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "active add-ons cannot be read", "error", err.Error())
 		}
 	}

@@ -52,6 +52,6 @@ type PurgeOrder struct {
 	// Name is the add-on's name, typed by a person.
 	Name string
 	// KeepExport has the server write the data to a file below DataDir/exports
-	// first; else staff must have exported it since they removed the add-on.
+	// first, where it stays for 30 days; else staff must have exported it since they removed the add-on.
 	KeepExport bool
 }

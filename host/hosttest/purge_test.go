@@ -195,6 +195,14 @@ func TestPurgeFromTheCommandLine(t *testing.T) {
 		if err := b.Purge(ctx, hosttest.Dana(), order); !apperr.Is(err, apperr.NotFound) {
 			t.Errorf("purge of nothing: %v", err)
 		}
+		// On the same day once more: that is kept too, in a file of its own.
+		b.MustInstall("notice-board")
+		mustDo(t, b.Remove(ctx, hosttest.Dana(), "notice-board"))
+		mustDo(t, b.Purge(ctx, hosttest.Dana(), order))
+		b.gone()
+		if files, err = filepath.Glob(filepath.Join(b.dir, "exports", "*")); err != nil || len(files) != 2 {
+			t.Errorf("exports = %v, %v", files, err)
+		}
 	})
 }
 
