@@ -2,8 +2,10 @@ package hosttest_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,7 +139,7 @@ func TestBrokenVersionIsRefused(t *testing.T) {
 	add("1.1.0-broken")
 	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "", ""))
 	h.Until("the version is refused", func() bool { return mustStatus(t, h).Failed.Version.Version == "1.1.0-broken" })
-	if s := mustStatus(t, h); s.Failed.Reason != "The first page answered with status 500." || s.Version != "1.0.0" || s.Next.Digest != "" {
+	if s := mustStatus(t, h); !namesHost(s.Failed.Reason, "The first page answered with status 500.") || s.Version != "1.0.0" || s.Next.Digest != "" {
 		t.Errorf("status = %+v", s)
 	}
 	if again := mustPID(t, h); again != pid {
@@ -162,7 +164,7 @@ func TestCrashOnProbationLeadsBack(t *testing.T) {
 	}
 	mustServe(t, h, "1.0.0")
 	s := mustStatus(t, h)
-	if s.Failed.Version.Version != "1.1.0" || s.Failed.Reason != "The add-on ended unexpectedly." || !strings.Contains(s.Report, "told to crash") {
+	if s.Failed.Version.Version != "1.1.0" || !namesHost(s.Failed.Reason, "The add-on ended unexpectedly.") || !strings.Contains(s.Report, "told to crash") {
 		t.Errorf("status = %+v", s)
 	}
 }
@@ -279,4 +281,10 @@ func TestDevTakesTheNewestBuildAtStart(t *testing.T) {
 			mustServe(t, h, version)
 		})
 	}
+}
+
+// namesHost tells whether the reason says on which host, and what.
+func namesHost(reason, what string) bool {
+	name, err := os.Hostname()
+	return err == nil && reason == fmt.Sprintf("On %s:%d: %s", name, os.Getpid(), what)
 }

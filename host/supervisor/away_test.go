@@ -2,7 +2,9 @@ package supervisor_test
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 type database struct {
 	*books
 	away atomic.Bool
+	// looks counts how often Run asked for the active versions in vain.
+	looks atomic.Int64
 }
 
 func (d *database) err() error {
@@ -29,6 +33,7 @@ func (d *database) err() error {
 // Active implements supervisor.Store.
 func (d *database) Active(ctx context.Context) ([]addon.Active, error) {
 	if err := d.err(); err != nil {
+		d.looks.Add(1)
 		return nil, err
 	}
 	return d.books.Active(ctx)
@@ -65,7 +70,7 @@ func TestStartsAgainWhenTheDatabaseIsBack(t *testing.T) {
 	if _, err := w.do(t, "crash"); err == nil {
 		t.Error("it answers as it crashes")
 	}
-	until(t, "it rests", func() bool { return w.status().State == supervisor.BackingOff })
+	until(t, "it rests", func() bool { return w.status().State == supervisor.BackingOff && d.looks.Load() > 0 })
 	d.away.Store(false)
 	until(t, "it runs", func() bool { return w.status().State == supervisor.Healthy })
 }
@@ -97,4 +102,53 @@ func TestDatabaseAwayRefusesNoVersion(t *testing.T) {
 	}
 	away.Store(false)
 	w.mustServe(t, next)
+}
+
+// lines counts log lines by message.
+type lines struct {
+	slog.Handler
+
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+// Enabled implements slog.Handler.
+func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (l *lines) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen[r.Message]++
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (l *lines) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l *lines) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen[message]
+}
+
+// TestLogIsPacedWhileTheDatabaseIsAway looks many times: the log tells once that it
+// is away, and once that it is back.
+func TestLogIsPacedWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	binary, err := program()
+	must(t, err)
+	d, log := &database{}, &lines{seen: map[string]int{}}
+	w := mustWorldOf(t, mustDir(t), binary, "", func(c *supervisor.Config) {
+		d.books = c.Store.(*books)
+		c.Store, c.Log, c.Times.Poll = d, slog.New(log), 5*time.Millisecond
+	}, "b1")
+	w.mustEnsure(t)
+	d.away.Store(true)
+	until(t, "it was looked for often", func() bool { return d.looks.Load() > 20 })
+	d.away.Store(false)
+	until(t, "it is back", func() bool { return log.count("add-ons are reconciled again") == 1 })
+	if n := log.count("add-ons not reconciled"); n != 1 {
+		t.Errorf("the log says %d times that it is away", n)
+	}
 }

@@ -2,11 +2,13 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -17,6 +19,7 @@ type roster struct {
 	client   *wire.Client
 	manifest *manifest.Manifest
 	known    map[string]known
+	told     nag
 }
 
 type known struct {
@@ -25,7 +28,7 @@ type known struct {
 }
 
 func newRoster(w *worker, client *wire.Client, m *manifest.Manifest) *roster {
-	return &roster{w: w, client: client, manifest: m, known: map[string]known{}}
+	return &roster{w: w, client: client, manifest: m, known: map[string]known{}, told: nag{}}
 }
 
 // sync tells the process what changed since the last time. Billers whose hook
@@ -33,8 +36,10 @@ func newRoster(w *worker, client *wire.Client, m *manifest.Manifest) *roster {
 // of the process, but leaves it incomplete; an error is the process's fault.
 func (r *roster) sync(ctx context.Context) (complete bool, err error) {
 	installations, err := r.w.sup.cfg.Store.InstallationsOf(ctx, r.w.id)
-	if err != nil {
+	if r.told.due("installations", err) {
 		r.w.log.Warn("installations not read", "error", err.Error())
+	}
+	if err != nil {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.w.sup.cfg.Times.Enable)
@@ -56,8 +61,10 @@ func (r *roster) sync(ctx context.Context) (complete bool, err error) {
 		}
 	}
 	settings, err := r.w.sup.cfg.Settings(ctx, r.manifest, changed)
-	if err != nil {
+	if r.told.due("settings", err) {
 		r.w.log.Warn("settings not read", "error", err.Error())
+	}
+	if err != nil {
 		return false, nil
 	}
 	err = r.enable(ctx, changed, settings)
@@ -73,8 +80,10 @@ func (r *roster) enable(ctx context.Context, installations []addon.Installation,
 	fresh := map[string]known{}
 	for _, i := range installations {
 		call, err := r.w.sup.cfg.Call(ctx, i)
-		if err != nil {
+		if r.told.due("call "+i.BillerID, err) {
 			r.w.log.Warn("biller not enabled", "biller", i.BillerID, "error", err.Error())
+		}
+		if err != nil {
 			continue
 		}
 		credential := r.credential(i)
@@ -90,8 +99,15 @@ func (r *roster) enable(ctx context.Context, installations []addon.Installation,
 			r.revoke(old)
 		}
 		r.known[biller] = k
-		if reason, bad := failed[biller]; bad {
+		reason, bad := failed[biller]
+		var trouble error
+		if bad {
+			trouble = errors.New(reason)
+		}
+		if r.told.due("enable "+biller, trouble) {
 			r.w.log.Warn("biller not enabled", "biller", biller, "reason", reason)
+		}
+		if bad {
 			k.installation.UpdatedAt = time.Time{} // never the same: tried again
 			r.known[biller] = k
 		}
@@ -114,11 +130,16 @@ func (r *roster) disable(ctx context.Context, k known) {
 	r.revoke(k)
 	r.known[k.installation.BillerID] = known{installation: k.installation}
 	call, err := r.w.sup.cfg.Call(ctx, k.installation)
+	if apperr.Is(err, apperr.NotFound) { // the platform has let the biller go
+		call, err = sdk.Call{BillerID: k.installation.BillerID}, nil
+	}
 	if err == nil {
 		err = r.client.Disable(ctx, call)
 	}
-	if err != nil {
+	if r.told.due("disable "+k.installation.BillerID, err) {
 		r.w.log.Warn("biller not disabled", "biller", k.installation.BillerID, "error", err.Error())
+	}
+	if err != nil {
 		return
 	}
 	delete(r.known, k.installation.BillerID)

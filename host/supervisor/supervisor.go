@@ -89,7 +89,9 @@ type Config struct {
 	Packages string
 	// DataDir is where the private folder for sockets goes.
 	DataDir string
-	Log     *slog.Logger
+	// Name tells people which host refused a version; empty names none.
+	Name string
+	Log  *slog.Logger
 
 	// Dev and LogLevel are told to the add-ons.
 	Dev      bool
@@ -185,13 +187,14 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.stopAll()
 	poll := time.NewTicker(s.cfg.Times.Poll)
 	defer poll.Stop()
-	away := false
+	away, told := false, nag{}
 	for {
 		err := s.reconcile(ctx, socks)
-		if err != nil && ctx.Err() == nil {
+		if told.due("", err) && ctx.Err() == nil {
 			s.cfg.Log.Warn("add-ons not reconciled", "error", err.Error())
 		}
 		if err == nil && away {
+			s.cfg.Log.Info("add-ons are reconciled again")
 			s.askAll()
 		}
 		away = err != nil

@@ -108,6 +108,9 @@ func (w *worker) refuse(v addon.Version, err error, onTrial bool) bool {
 	ctx, cancel := context.WithTimeout(w.ctx, cfg.Times.Answer)
 	defer cancel()
 	reason := reasonText(err)
+	if cfg.Name != "" {
+		reason = "On " + cfg.Name + ": " + reason
+	}
 	changed, failed := cfg.Store.Refuse(ctx, w.id, v.Digest, reason)
 	if failed != nil {
 		w.log.Warn("refused version not recorded", "version", v.Version, "error", failed.Error())

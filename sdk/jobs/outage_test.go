@@ -3,8 +3,11 @@ package jobs_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +71,60 @@ func TestDatabaseAwayMidway(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("jobs that ran (-want +got):\n%s", diff)
 	}
+}
+
+// TestLogIsPacedWhileTheDatabaseIsAway looks for jobs many times while the server is
+// down: the log tells once of the looks, and once of the listening.
+func TestLogIsPacedWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	server := dbtest.MustMortal(t)
+	db := dbtest.MustOpen(t, server.Config)
+	if err := sqldb.Migrate(t.Context(), db, jobs.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	var log synced
+	var looks atomic.Int64 // each reads the clock
+	w := mustWorker(t, jobs.Config{
+		DB: db, Poll: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Now:      func() time.Time { looks.Add(1); return time.Now() },
+		Handlers: map[string]jobs.Handler{"mail": func(context.Context, jobs.Job) error { return nil }},
+	})
+	server.Kill()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	for late := time.Now().Add(time.Minute); looks.Load() < 20; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("%d looks", looks.Load())
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "looking for due jobs failed"); n != 1 {
+		t.Errorf("%d lines for %d looks:\n%s", n, looks.Load(), &log)
+	}
+}
+
+// synced is a log in memory.
+type synced struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+// Write implements io.Writer.
+func (s *synced) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+// String is what was written.
+func (s *synced) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // TestStrangersWakeUpInVain floods the channel of the jobs with names.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 const (
@@ -24,6 +26,7 @@ type turns struct {
 	busy   int             // slots in all
 	cursor string          // where the next look goes on; "" at the start
 	err    error           // the first trouble with the database
+	told   time.Time       // when the log told last that it is away
 
 	handlers context.Context // of handlers; outlives the worker's by Grace
 	cancel   context.CancelFunc
@@ -160,12 +163,23 @@ func (t *turns) end(settled []outcome) {
 	}
 }
 
-// fail logs trouble with the database, unless it only means that the worker is to end.
+// awayEvery is how often the log repeats that the database is away.
+const awayEvery = time.Minute
+
+// fail logs trouble with the database, unless it only means that the worker is to
+// end. One that is away is no news at every look.
 func (t *turns) fail(ctx context.Context, message, biller string, err error) {
 	if t.err == nil {
 		t.err = err
 	}
-	if ctx.Err() == nil {
-		t.w.cfg.Log.ErrorContext(ctx, message, "biller", biller, "error", err)
+	if ctx.Err() != nil {
+		return
 	}
+	if apperr.Is(err, apperr.Unavailable) {
+		if time.Since(t.told) < awayEvery {
+			return
+		}
+		t.told = time.Now()
+	}
+	t.w.cfg.Log.ErrorContext(ctx, message, "biller", biller, "error", err)
 }
