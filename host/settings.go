@@ -157,7 +157,6 @@ func (h *Host) askAddon(ctx context.Context, staff addon.Staff, m *manifest.Mani
 	case apperr.Unavailable:
 		return apperr.Wrap(apperr.Unavailable, m.Name+" is not answering just now. Nothing was saved; please try again.", err)
 	}
-	h.config.Log.WarnContext(ctx, "add-on could not check its settings", "addon", m.ID, "biller", staff.BillerID, "request", id, "code", string(apperr.CodeOf(err)))
 	return apperr.Wrap(apperr.Unavailable, m.Name+" could not check these settings. Nothing was saved; please try again.", err)
 }
 

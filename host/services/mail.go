@@ -1,7 +1,6 @@
 package services
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -227,6 +226,6 @@ func (m mails) record(ctx context.Context, e addon.MailEntry, receipt addon.Rece
 	}
 	if err != nil {
 		m.cfg.Log.ErrorContext(ctx, "mail result not recorded", "biller", e.BillerID, "addon", e.AddonID,
-			"key", e.Key, "request", cmp.Or(m.grant.RequestID, "job"), "error", err.Error())
+			"key", e.Key, "error", err.Error())
 	}
 }

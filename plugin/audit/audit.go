@@ -29,8 +29,7 @@ func (t Trail) Write(ctx context.Context, c portal.Caller, a portal.Activity) er
 		Key: a.ID, Action: string(a.Action), Object: object(a), CustomerID: a.CustomerID, PortalUser: a.UserID, Detail: detail(c, a),
 	})
 	if err != nil {
-		t.Log.WarnContext(ctx, "audit event not written yet", "action", string(a.Action), "activity", a.ID,
-			"request", sdk.CallFrom(ctx).RequestID, "error", err.Error())
+		t.Log.WarnContext(ctx, "audit event not written yet", "action", string(a.Action), "activity", a.ID, "error", err.Error())
 	}
 	return err
 }

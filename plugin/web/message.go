@@ -58,7 +58,7 @@ func (s *Web) publicProblem(w http.ResponseWriter, r *http.Request, p web.Proble
 		return
 	}
 	if err := v.message(p.Status, v.problemPage(p)); err != nil {
-		s.log.ErrorContext(r.Context(), "error page failed", "request", p.RequestID, "error", err.Error())
+		s.log.ErrorContext(r.Context(), "error page failed", "error", err.Error())
 		http.Error(w, p.Message, p.Status)
 	}
 }
@@ -122,7 +122,7 @@ func (s *Web) staffProblem(w http.ResponseWriter, r *http.Request, p web.Problem
 		page.RequestID = p.RequestID
 	}
 	if err := s.pages.staffError.Render(w, r, p.Status, page); err != nil {
-		s.log.ErrorContext(r.Context(), "error page failed", "request", p.RequestID, "error", err.Error())
+		s.log.ErrorContext(r.Context(), "error page failed", "error", err.Error())
 		http.Error(w, p.Message, p.Status)
 	}
 }

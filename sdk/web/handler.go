@@ -68,7 +68,8 @@ func ProblemOf(r *http.Request, err error) Problem {
 }
 
 // Handle turns h into an http.Handler. An error of h goes to render, with
-// Retry-After and no-store set; internal ones are logged with the request id.
+// Retry-After and no-store set; internal ones are logged, with the request id where the logger adds
+// what a context belongs to, as those of serve and host do.
 // After an error that comes too late, the response is cut off, so that nobody
 // takes half a page for a whole one. Logs name the route that matched, never the
 // path, which may hold the token of a link.
@@ -80,12 +81,12 @@ func Handle(log *slog.Logger, render ErrorRenderer, h HandlerFunc) http.Handler 
 			return
 		}
 		if r.Context().Err() != nil {
-			log.DebugContext(r.Context(), "browser went away", "request", RequestID(r.Context()), "route", r.Pattern)
+			log.DebugContext(r.Context(), "browser went away", "route", r.Pattern)
 			return
 		}
 		p := ProblemOf(r, err)
 		if p.Status >= 500 || rec.wrote {
-			log.ErrorContext(r.Context(), "request failed", "request", p.RequestID,
+			log.ErrorContext(r.Context(), "request failed",
 				"method", r.Method, "route", r.Pattern, "code", string(p.Code), "error", err.Error())
 		}
 		if rec.wrote {

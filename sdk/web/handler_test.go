@@ -48,8 +48,11 @@ func TestHandle(t *testing.T) {
 			if w.Code != tt.status || w.Body.String() != tt.body {
 				t.Errorf("got %d %q, want %d %q", w.Code, w.Body, tt.status, tt.body)
 			}
-			if got := strings.Contains(log.String(), "R-TEST-0001"); got != tt.logged {
+			if got := strings.Contains(log.String(), "request failed"); got != tt.logged {
 				t.Errorf("logged = %t, want %t: %s", got, tt.logged, log.String())
+			}
+			if strings.Contains(log.String(), "R-TEST-0001") {
+				t.Errorf("the id is the logger's to add: %s", log.String())
 			}
 			if tt.name == "throttled" && w.Header().Get("Retry-After") != "2" {
 				t.Errorf("Retry-After = %q, want 2", w.Header().Get("Retry-After"))
