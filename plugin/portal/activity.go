@@ -20,7 +20,11 @@ const (
 	ActionPasswordChanged   Action = "password.changed"
 	// ActionNewDevice takes the place of ActionSessionStarted in a browser that is
 	// new while others are known.
-	ActionNewDevice      Action = "session.new_device"
+	ActionNewDevice Action = "session.new_device"
+	// ActionSignInRefused is a wrong try, ActionSignInBlocked that the next one has to
+	// wait: of nobody's address, too.
+	ActionSignInRefused  Action = "session.refused"
+	ActionSignInBlocked  Action = "session.blocked"
 	ActionSessionEnded   Action = "session.ended"
 	ActionAddressAsked   Action = "address.change_asked"
 	ActionAddressChanged Action = "address.changed"
@@ -31,7 +35,7 @@ const (
 // noticed are the actions that the person is told of, because somebody else
 // may have done them.
 func noticed() []Action {
-	return []Action{ActionPasswordReset, ActionPasswordChanged, ActionNewDevice, ActionAddressChanged}
+	return []Action{ActionPasswordReset, ActionPasswordChanged, ActionNewDevice, ActionAddressChanged, ActionSignInBlocked}
 }
 
 // Notice tells whether the person gets a mail about it, with a link that says

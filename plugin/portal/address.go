@@ -101,6 +101,9 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Caller, sessionToken, co
 	if !ok {
 		return SignedIn{}, ErrNoCode
 	}
+	if err := s.Throttle(ctx, c, GuardCode); err != nil {
+		return SignedIn{}, err
+	}
 	pending, err := s.Store.AddressChange(ctx, c.BillerID, view.UserID, s.Now())
 	if err != nil {
 		return SignedIn{}, err

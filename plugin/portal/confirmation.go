@@ -75,7 +75,7 @@ type ConfirmationView struct {
 // Confirm is step 4 with the six-digit code of the mail; spaces and hyphens in it
 // are ignored. ErrNoCode, which is no guess, for anything but six digits;
 // ErrWrongCode; ErrCodeDead after five of those or ten minutes;
-// ErrCodesUsedUp after CodeGuesses;
+// ErrCodesUsedUp after CodeGuesses; TooManyRequests;
 // ErrHasAccount if another sign-up made an account of the address meanwhile,
 // ErrRegistered if that has access to the customer already; ErrWrongStep;
 // ErrSignUpEnded.
@@ -86,6 +86,9 @@ func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (S
 	code, ok := digits(code)
 	if !ok {
 		return SignUpState{}, ErrNoCode
+	}
+	if err := s.Throttle(ctx, c, GuardCode); err != nil {
+		return SignUpState{}, err
 	}
 	hash := s.Keys.Hash(c.BillerID, handle)
 	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, s.IDs(), s.Now()); err != nil {

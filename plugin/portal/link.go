@@ -201,6 +201,9 @@ func (s *Service) RequestNewLink(ctx context.Context, c Caller, token string) er
 	if outcome != LinkExpired && outcome != LinkReplaced {
 		return nil
 	}
+	if err := s.Throttle(ctx, c, GuardNewLink); err != nil {
+		return err
+	}
 	if link.Customer.EmailNorm != link.Invitation.EmailNorm {
 		return nil
 	}

@@ -115,6 +115,9 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 	case MailAddress:
 		return s.addressMail(c, m, src, now)
 	case MailNotice:
+		if src.Activity.NoticeTo == "" {
+			return Mail{}, ErrStaleMail // it is about an address that is nobody's
+		}
 		return s.noticeMail(c, m, src.Activity), nil
 	}
 	return Mail{}, ErrStaleMail

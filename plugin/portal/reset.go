@@ -59,10 +59,13 @@ type ResetStore interface {
 
 // ForgotPassword mails a link to choose a new password, if the address has a
 // sign-in or a sign-up in progress. The answer, and the work, is the same for an
-// address that is nobody's.
+// address that is nobody's. TooManyRequests for who asks for many addresses.
 func (s *Service) ForgotPassword(ctx context.Context, c Caller, email string) error {
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
+		return err
+	}
+	if err := s.Throttle(ctx, c, GuardForgot); err != nil {
 		return err
 	}
 	a := s.activity(c, ActionResetAsked, "")
@@ -163,7 +166,7 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password s
 // ChangePassword replaces the password of who is signed in, ends all of their
 // sessions and starts a new one in this browser. ErrWrongPassword about the field
 // "current" for a wrong current password; Invalid with the field "password";
-// TooManyRequests after five wrong ones in ten minutes; ErrSignedOut.
+// TooManyRequests while tries have to wait; ErrSignedOut.
 func (s *Service) ChangePassword(ctx context.Context, c Caller, sessionToken, current, next string) (SignedIn, error) {
 	u, err := s.reauthenticate(ctx, c, sessionToken, current)
 	if err != nil {
@@ -195,8 +198,8 @@ func (s *Service) reauthenticate(ctx context.Context, c Caller, sessionToken, pa
 	if err != nil {
 		return User{}, err
 	}
-	key := "password:" + u.ID
-	if err := s.attempt(ctx, c, key, s.Now()); err != nil {
+	try := s.try(c, GuardReauth, u.ID)
+	if _, err := s.throttle(ctx, c, try); err != nil {
 		return User{}, err
 	}
 	ok, err := s.Passwords.Verify(ctx, u.PasswordHash, password)
@@ -206,7 +209,7 @@ func (s *Service) reauthenticate(ctx context.Context, c Caller, sessionToken, pa
 	if !ok {
 		return User{}, ErrWrongCurrent
 	}
-	return u, s.Store.ClearAttempts(ctx, c.BillerID, key)
+	return u, s.right(ctx, c, try)
 }
 
 // resetMail makes the mail of an asking; ErrStaleMail if the address is nobody's.

@@ -54,15 +54,6 @@ type SignedIn struct {
 	Pending *SignUpState
 }
 
-// Attempts limits tries of one kind: at most Limit in Window.
-type Attempts struct {
-	Limit  int
-	Window time.Duration
-}
-
-// SignInAttempts is how often one address, or one sign-up, may be tried.
-func SignInAttempts() Attempts { return Attempts{Limit: 5, Window: 10 * time.Minute} }
-
 // SignUpsTried is how many sign-ups in progress a password is compared with, the
 // newest of an address: two customers may share one. Every sign-in costs that
 // many hashes, whatever the address stands for.
@@ -77,14 +68,13 @@ type Account struct {
 
 // AccountStore keeps sessions and finds who wants one.
 type AccountStore interface {
+	ThrottleStore
 	// Account finds whoever has this normalised address, with as many statements
 	// for an unknown one as for a known one.
 	Account(ctx context.Context, biller, emailNorm string, now time.Time) (Account, error)
-	// TakeAttempt counts one try and returns when the window ends if there were
-	// too many; else zero.
-	TakeAttempt(ctx context.Context, biller, key string, rule Attempts, now time.Time) (retryAt time.Time, err error)
-	// ClearAttempts forgets the tries.
-	ClearAttempts(ctx context.Context, biller, key string) error
+	// RefuseSignIn keeps that a try was wrong: the same statements whether the
+	// address is somebody's or nobody's.
+	RefuseSignIn(ctx context.Context, biller string, r Refusal) error
 	// RaisePassword replaces a user's hash, if it is still the old one.
 	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
 	// CreateSession starts a session and keeps the activity, as ActionNewDevice if
@@ -98,20 +88,39 @@ type AccountStore interface {
 }
 
 // SignInKey names the count of tries to sign in with an address.
-func SignInKey(k Keys, biller, emailNorm string) string { return "signin:" + k.Hash(biller, emailNorm) }
+func SignInKey(k Keys, biller, emailNorm string) string {
+	return string(GuardSignIn) + ":" + k.Hash(biller, emailNorm)
+}
+
+// Recorded is how many wrong tries of a biller are kept one by one; those beyond
+// are only counted, so that a flood cannot fill the tables.
+func Recorded() Attempts { return Attempts{Limit: 1000, Window: time.Hour} }
+
+// Refusal is a try to sign in that was wrong.
+type Refusal struct {
+	Activity Activity
+	// Blocked is set when the next try has to wait; its owner is told at most once
+	// in BlockedNotices, counted under BlockedKey.
+	Blocked    *Activity
+	BlockedKey string
+}
+
+// BlockedNotices is how often one owner is told that tries have to wait.
+func BlockedNotices() Attempts { return Attempts{Limit: 1, Window: 24 * time.Hour} }
 
 // SignIn signs a person in with email and password, or leads back to an
 // unfinished sign-up or the agreement. ErrWrongSignIn for anything that does not
 // match, after the same work for known and unknown addresses; TooManyRequests
-// after five wrong tries in ten minutes, for unknown addresses too.
+// while tries have to wait, for unknown addresses too.
 func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) (SignedIn, error) {
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
 		norm = " " + text(email, 254) // nobody has an address with a space; the work is the same
 	}
 	now := s.Now()
-	key := SignInKey(s.Keys, c.BillerID, norm)
-	if err := s.attempt(ctx, c, key, now); err != nil {
+	try := s.try(c, GuardSignIn, s.Keys.Hash(c.BillerID, norm))
+	taken, err := s.throttle(ctx, c, try)
+	if err != nil {
 		return SignedIn{}, err
 	}
 	account, err := s.Store.Account(ctx, c.BillerID, norm, now)
@@ -123,9 +132,9 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	if match < 0 || (account.User != nil && account.User.State != UserActive) {
-		return SignedIn{}, ErrWrongSignIn
+		return SignedIn{}, s.refuse(ctx, c, account, norm, taken)
 	}
-	if err := s.Store.ClearAttempts(ctx, c.BillerID, key); err != nil {
+	if err := s.right(ctx, c, try); err != nil {
 		return SignedIn{}, err
 	}
 	if account.User != nil {
@@ -139,6 +148,40 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	return SignedIn{Pending: &state}, nil
+}
+
+// refuse keeps that a try was wrong and returns ErrWrongSignIn. Where the delays
+// begin, the owner of the address is told; a notice to nobody goes nowhere.
+func (s *Service) refuse(ctx context.Context, c Caller, account Account, emailNorm string, taken Taken) error {
+	a := s.activity(c, ActionSignInRefused, "")
+	blocked := s.activity(c, ActionSignInBlocked, "")
+	a.Detail = map[string]string{"account": account.kind()}
+	if u := account.User; u != nil {
+		a.UserID, blocked.UserID = u.ID, u.ID
+		if u.State == UserActive {
+			blocked.NoticeTo = u.Email
+		}
+	}
+	blocked.Detail = map[string]string{"account": account.kind()}
+	r := Refusal{Activity: a, BlockedKey: "blocked:" + s.Keys.Hash(c.BillerID, emailNorm)}
+	if taken.Wrong == SignInDelays().Free {
+		r.Blocked = &blocked
+	}
+	if err := s.Store.RefuseSignIn(ctx, c.BillerID, r); err != nil {
+		return err
+	}
+	return ErrWrongSignIn
+}
+
+// kind says what an address stands for, for the audit log.
+func (a Account) kind() string {
+	switch {
+	case a.User != nil:
+		return string(a.User.State)
+	case len(a.SignUps) > 0:
+		return "signing up"
+	}
+	return "unknown"
 }
 
 // raise hashes a right password anew if its hash has become too cheap.
@@ -180,19 +223,6 @@ func (s *Service) verify(ctx context.Context, hashes [SignUpsTried]string, passw
 		}
 	}
 	return match, nil
-}
-
-func (s *Service) attempt(ctx context.Context, c Caller, key string, now time.Time) error {
-	retryAt, err := s.Store.TakeAttempt(ctx, c.BillerID, key, SignInAttempts(), now)
-	if err != nil || retryAt.IsZero() {
-		return err
-	}
-	wait := retryAt.Sub(now)
-	minutes := int((wait + time.Minute - 1) / time.Minute)
-	if minutes <= 1 {
-		return apperr.Throttled(wait, "Too many tries. Wait a minute, then try again.")
-	}
-	return apperr.Throttled(wait, "Too many tries. Wait %d minutes, then try again.", minutes)
 }
 
 func (s *Service) startSession(ctx context.Context, c Caller, userID string) (SignedIn, error) {

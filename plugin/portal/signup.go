@@ -210,6 +210,9 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
 		return SignUpState{}, err
 	}
+	if err := s.Throttle(ctx, c, GuardRegister); err != nil {
+		return SignUpState{}, err
+	}
 	hash, err := s.Passwords.Hash(ctx, password)
 	if err != nil {
 		return SignUpState{}, err
@@ -262,7 +265,7 @@ func (s *Service) checkRegistration(c Caller, inv Invitation, email, password st
 
 // ResumeWithPassword goes on with the live sign-up of an invitation's link in
 // another browser: the answer holds a new handle, the old one ends.
-// ErrWrongPassword, TooManyRequests after five wrong ones in ten minutes,
+// ErrWrongPassword, TooManyRequests while tries have to wait,
 // ErrSignUpEnded if there is no live sign-up, ErrUnknownLink for garbage.
 func (s *Service) ResumeWithPassword(ctx context.Context, c Caller, token, password string) (SignUpState, error) {
 	now := s.Now()
@@ -279,10 +282,10 @@ func (s *Service) ResumeWithPassword(ctx context.Context, c Caller, token, passw
 	return s.takeOver(ctx, c, link.SignUp.ID)
 }
 
-// checkPassword compares with the password of a sign-up, five times in ten minutes.
+// checkPassword compares with the password of a sign-up.
 func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, password string, now time.Time) error {
-	key := "signup:" + su.ID
-	if err := s.attempt(ctx, c, key, now); err != nil {
+	try := s.try(c, GuardResume, su.ID)
+	if _, err := s.throttle(ctx, c, try); err != nil {
 		return err
 	}
 	ok, err := s.Passwords.Verify(ctx, su.PasswordHash, password)
@@ -292,7 +295,7 @@ func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, passwo
 	if !ok {
 		return ErrWrongPassword
 	}
-	return s.Store.ClearAttempts(ctx, c.BillerID, key)
+	return s.right(ctx, c, try)
 }
 
 // takeOver gives a sign-up to this browser. The caller has checked the password.

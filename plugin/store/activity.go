@@ -29,6 +29,17 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, biller string, a portal
 			return fmt.Errorf("find whom to tell (found: %t): %w", found, err)
 		}
 	}
+	if err := keep(ctx, tx, biller, a); err != nil {
+		return err
+	}
+	if a.NoticeTo == "" {
+		return nil
+	}
+	return s.tellPerson(ctx, tx, biller, a)
+}
+
+// keep inserts an activity and the job that carries it to the audit log.
+func keep(ctx context.Context, tx *sqlx.Tx, biller string, a portal.Activity) error {
 	if err := insertActivity(ctx, tx, biller, a); err != nil {
 		return err
 	}
@@ -37,13 +48,7 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, biller string, a portal
 		return fmt.Errorf("encode audit job: %w", err)
 	}
 	job := jobs.Job{Biller: biller, Kind: portal.JobAudit, Payload: string(payload), IdemKey: "audit/" + a.ID, RunAt: a.At.Add(auditAfter)}
-	if err := jobs.Enqueue(ctx, tx, job); err != nil {
-		return err
-	}
-	if a.NoticeTo == "" {
-		return nil
-	}
-	return s.tellPerson(ctx, tx, biller, a)
+	return jobs.Enqueue(ctx, tx, job)
 }
 
 func insertActivity(ctx context.Context, q querier, biller string, a portal.Activity) error {

@@ -98,9 +98,9 @@ type calls struct {
 	names []string
 }
 
-func (c *calls) TakeAttempt(ctx context.Context, biller, key string, rule portal.Attempts, now time.Time) (time.Time, error) {
-	c.names = append(c.names, "TakeAttempt")
-	return c.Store.TakeAttempt(ctx, biller, key, rule, now)
+func (c *calls) TakeTry(ctx context.Context, biller string, t portal.Try, now time.Time) (portal.Taken, error) {
+	c.names = append(c.names, "TakeTry")
+	return c.Store.TakeTry(ctx, biller, t, now)
 }
 
 func (c *calls) Account(ctx context.Context, biller, norm string, now time.Time) (portal.Account, error) {
@@ -128,7 +128,7 @@ func TestSignInWorksEquallyHard(t *testing.T) {
 		must(t, w.ApplyCustomers(t.Context(), w.caller, twins))
 		w.started(t, "t1")
 		w.started(t, "t2")
-		want := []string{"TakeAttempt", "Account", "Verify", "Verify"}
+		want := []string{"TakeTry", "Account", "Verify", "Verify"}
 		for _, address := range []string{"jane@acme.com", "zoe@bücher.example", "twin@acme.com", "nobody@acme.com", "no address"} {
 			counter := &calls{Store: w.Store, Passwords: w.Passwords}
 			s := *w.Service

@@ -191,7 +191,7 @@ func TestNoInvitationForWhoHasAccess(t *testing.T) {
 func TestTypingMistakesAreThrottledApart(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
-		for range portal.SignInAttempts().Limit + 1 {
+		for range portal.SignInDelays().Free {
 			_, _ = w.SignIn(t.Context(), public(w.caller), "jane at acme", goodPassword) // only counts
 		}
 		_, err := w.SignIn(t.Context(), public(w.caller), "jane at acme", goodPassword)

@@ -29,7 +29,7 @@ func TestSweep(t *testing.T) {
 		if state, err := w.SignUp(ctx, c, handle); err != nil || state.Step != portal.StepConfirm {
 			t.Errorf("a sign-up in progress is swept away: %+v, %v", state, err)
 		}
-		w.wantRows(t, map[string]int{"sessions": 1, "throttles": 1, "tokens": 4})
+		w.wantRows(t, map[string]int{"sessions": 1, "throttles": 8, "tokens": 4})
 
 		w.clock.Add(portal.SignUpLife)
 		w.sweep(t)

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -85,6 +86,9 @@ func afterMails() pause { return pause{"error.mails.seconds", "error.mails.minut
 // fail has the form show err, in the words of the catalogue. It reports false for
 // errors that no form can show.
 func (v *visit) fail(f *web.Form, err error, p pause, pairs ...any) bool {
+	if wait := apperr.RetryAfterOf(err); wait > 0 {
+		v.w.Header().Set("Retry-After", strconv.Itoa(ceil(wait, time.Second)))
+	}
 	switch apperr.CodeOf(err) {
 	case apperr.TooManyRequests:
 		wait := apperr.RetryAfterOf(err)
