@@ -42,6 +42,9 @@ func (c catalog) Listing(ctx context.Context) (admin.Listing, error) {
 		c.host.config.Log.WarnContext(ctx, "marketplace is shown as it was", "error", known.Trouble.Error())
 		list.Trouble = apperr.MessageOf(known.Trouble)
 	}
+	for _, w := range known.Withdrawn {
+		list.Gone = append(list.Gone, admin.Gone{AddonID: w.ID, Version: w.Version, At: w.At})
+	}
 	for _, o := range newest(known.Offers) {
 		if _, runs := c.host.shelf.manifest(o.Manifest.ID); !runs {
 			list.Offers = append(list.Offers, offered(o))

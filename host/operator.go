@@ -6,7 +6,6 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/admin"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/pack"
 )
@@ -28,17 +27,22 @@ func (p operatorPages) Operation(ctx context.Context, by addon.Staff, addonID st
 	if err != nil {
 		return admin.Operation{}, err
 	}
-	offers, err := p.config.Marketplace.List(ctx)
+	known, err := p.config.Marketplace.Look(ctx)
 	if err != nil {
 		p.config.Log.WarnContext(ctx, "offers cannot be read", "error", err.Error())
 	}
-	for _, offer := range offers {
+	for _, w := range known.Withdrawn {
+		if w.ID == addonID && w.Version == o.Active.Version {
+			o.WithdrawnAt = w.At
+		}
+	}
+	for _, offer := range known.Offers {
 		if m := offer.Manifest; m.ID == addonID {
 			o.Versions = append(o.Versions, admin.Offered{Version: addon.Version{Version: m.Version, Digest: offer.Digest}, Manifest: m, Problem: unfit(m)})
 		}
 	}
 	if len(o.Versions) == 0 && o.Digest == "" {
-		return admin.Operation{}, apperr.Errorf(apperr.NotFound, "There is no such add-on in the marketplace.")
+		return admin.Operation{}, known.Missing(addonID, "")
 	}
 	o.Current, o.Before = p.manifestOf(o, o.Active.Current()), p.manifestOf(o, o.Previous)
 	return o, p.describe(ctx, &o, addonID)
@@ -54,7 +58,7 @@ func (p operatorPages) active(ctx context.Context, addonID string) (admin.Operat
 		if s.AddonID == addonID {
 			return admin.Operation{
 				Active: s.Active, State: string(s.State), RetryAt: s.RetryAt, Error: s.Error, Report: s.Report,
-				Serving: s.Serving, Trial: s.Trial,
+				Serving: s.Serving, Trial: s.Trial, Processes: s.Processes,
 			}, nil
 		}
 	}

@@ -13,8 +13,16 @@ type Listing struct {
 	// Offers holds one version of each add-on, ordered by name: the one that runs,
 	// or that a new installation gets.
 	Offers []Offer
+	// Gone are versions that were withdrawn, with when; of add-ons among Offers too.
+	Gone []Gone
 	// Trouble is why it may be out of date, for staff; empty if it is not.
 	Trouble string
+}
+
+// Gone is a version that was withdrawn.
+type Gone struct {
+	AddonID, Version string
+	At               time.Time
 }
 
 // Offer is an add-on in the version that a biller has or may get.

@@ -32,6 +32,7 @@ type fake struct {
 	run       func() admin.RunState
 	change    func(*admin.Offer)
 	trouble   string
+	gone      []admin.Gone
 	detail    admin.Detail
 	under     addon.Installing
 	icon      []byte
@@ -59,7 +60,7 @@ func (f *fake) Listing(context.Context) (admin.Listing, error) {
 	if f.change != nil {
 		f.change(&offers[0])
 	}
-	return admin.Listing{Offers: offers, Trouble: f.trouble}, f.err
+	return admin.Listing{Offers: offers, Trouble: f.trouble, Gone: f.gone}, f.err
 }
 
 func (f *fake) Detail(context.Context, admin.Offer) (admin.Detail, error) { return f.detail, nil }
@@ -199,6 +200,10 @@ func TestPages(t *testing.T) {
 		{"installed, starting", "/customer-portal", &fake{installed: enabled("customer-portal"), run: starting}, 200, []string{"Starting"}, []string{"Running"}},
 		{"installed, not available", "/customer-portal", &fake{installed: enabled("customer-portal"), run: unwell}, 200, []string{"Not available now", "started again by itself"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
+		{"withdrawn and not here", "/old-fees", &fake{gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
+			[]string{"old-fees 1.9.0 was withdrawn from the marketplace on 21 November 2026. It cannot be installed any more."}, []string{"no such add-on", "ask whoever"}},
+		{"withdrawn, installed and not here", "/old-fees", &fake{installed: enabled("old-fees"), gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
+			[]string{"was withdrawn", "ask whoever runs this platform for another version"}, []string{"no such add-on"}},
 		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"typing mistake"}, nil},
 		{"remove", "/customer-portal/remove", &fake{installed: enabled("customer-portal")}, 200, []string{"Remove Customer Portal?"}, nil},
 		{"remove without the ability", "/customer-portal/remove", &fake{staff: viewer, installed: enabled("customer-portal")}, 403, []string{"Your role does not allow this"}, nil},

@@ -92,10 +92,31 @@ func (h *Handler) find(r *http.Request, staff addon.Staff) (Offer, addon.Install
 			return o, inst, err
 		}
 	}
+	for _, g := range offered.Gone {
+		if g.AddonID == r.PathValue("id") {
+			err := h.gone(r, staff, g)
+			return Offer{}, addon.Installation{}, err
+		}
+	}
 	if offered.Trouble != "" {
 		return Offer{}, addon.Installation{}, apperr.Errorf(apperr.Unavailable, "%s", offered.Trouble)
 	}
 	return Offer{}, addon.Installation{}, apperr.Errorf(apperr.NotFound, "There is no such add-on in the marketplace.")
+}
+
+// gone says what became of an add-on that was withdrawn and that this server has no
+// package of, and what to do.
+func (h *Handler) gone(r *http.Request, staff addon.Staff, g Gone) error {
+	inst, err := h.installation(r, staff, g.AddonID)
+	if err != nil {
+		return err
+	}
+	next := "It cannot be installed any more."
+	switch inst.State {
+	case addon.Enabled, addon.Suspended, addon.Purging:
+		next = "You have it installed or it keeps data for you: ask whoever runs this platform for another version. Nothing that it keeps is lost."
+	}
+	return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s. %s", g.AddonID, g.Version, g.At.Format("2 January 2006"), next)
 }
 
 func (h *Handler) installation(r *http.Request, staff addon.Staff, id string) (addon.Installation, error) {

@@ -40,6 +40,11 @@ type Operation struct {
 	Error, Report string
 	// Serving is the version that answers, Trial the one tried beside it.
 	Serving, Trial addon.Version
+	// Processes is what each host says of the add-on: see host.Status.
+	Processes []addon.Process
+	// WithdrawnAt is when the version that is chosen was withdrawn from the
+	// marketplace; zero if it was not.
+	WithdrawnAt time.Time
 	// Billers counts those that have the add-on switched on.
 	Billers int
 	// Versions are on offer, the newest first.

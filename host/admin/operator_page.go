@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -19,12 +20,37 @@ type operatePage struct {
 	Zone                string
 	Badge               badge
 	Choices             []choice
+	Hosts               []hostRow
 	// Stale tells that a form was out of date and changed nothing.
 	Stale bool
 }
 
 // badge is a state in a word.
 type badge struct{ Tone, Icon, Word string }
+
+// hostRow is what one host says of the add-on.
+type hostRow struct {
+	addon.Process
+	Badge badge
+	// Silent tells that the host has gone without a word.
+	Silent bool
+	Zone   string
+}
+
+// Guard names what bounds the process.
+func (r hostRow) Guard() string { return strings.Join(r.Protection, ", ") }
+
+func hostRows(o Operation, now time.Time, zone string) []hostRow {
+	var rows []hostRow
+	for _, p := range o.Processes {
+		r := hostRow{Process: p, Badge: badgeOf(p.State), Silent: p.Stale(now), Zone: zone}
+		if r.Silent {
+			r.Badge = badge{"", "close", "Silent"}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
 
 // choice is a version on offer.
 type choice struct {
@@ -93,7 +119,7 @@ func newOperatePage(h *Handler, id string, o Operation, zone string) operatePage
 	m := o.manifest()
 	p := operatePage{
 		Operation: o, Home: h.home(), Href: h.home() + "/" + id, Operate: h.operatePath(id), ID: id, Name: m.Name, Icon: "addon",
-		Zone: zone, Badge: stateBadge(o),
+		Zone: zone, Badge: stateBadge(o), Hosts: hostRows(o, h.Now(), zone),
 	}
 	if web.HasIcon(m.Icon) {
 		p.Icon = m.Icon
@@ -133,7 +159,12 @@ func stateBadge(o Operation) badge {
 	if !o.runs() {
 		return badge{"", "clock", "Nobody has installed it"}
 	}
-	switch o.State {
+	return badgeOf(o.State)
+}
+
+// badgeOf says a state of package supervisor.
+func badgeOf(state string) badge {
+	switch state {
 	case "healthy":
 		return badge{"good", "check", "Healthy"}
 	case "degraded":
@@ -182,9 +213,13 @@ func newOperatorPages() (*operatorPages, error) {
 		Operation: Operation{
 			Active: addon.Active{Version: "1", Digest: "d", Previous: addon.Version{Version: "0", Digest: "c"}, Failed: addon.Refusal{Version: addon.Version{Version: "2", Digest: "e"}, Reason: "x", At: now}},
 			State:  "broken", RetryAt: now, Error: "x", Report: "x", NeedsApproval: true, Approval: addon.Approval{AddonID: "x", ApprovedAt: now},
-			History: []addon.Operation{{At: now, From: "1", To: "2", BillerID: "x"}},
+			WithdrawnAt: now, History: []addon.Operation{{At: now, From: "1", To: "2", BillerID: "x"}},
 		},
 		Icon: "addon", Badge: badge{"bad", "warning", "x"}, Choices: []choice{{Note: "x", Problem: "x"}, {Href: "x"}}, Stale: true,
+		Hosts: []hostRow{
+			{Process: addon.Process{Error: "x", RetryAt: now, Protection: []string{"x"}, PID: 1}, Badge: badge{"bad", "warning", "x"}},
+			{Silent: true, Badge: badge{"", "close", "x"}},
+		},
 	}
 	trying := operatePage{Operation: Operation{Active: addon.Active{Digest: "d", Next: addon.Version{Version: "2", Digest: "e"}}}, Icon: "addon", Badge: badge{"", "clock", "x"}}
 	p := &operatorPages{}
