@@ -101,6 +101,7 @@ func checks() []check {
 		{"is healthy", isHealthy},
 		{"takes a biller again", takesAgain},
 		{"gives a biller up and takes it back", givesUp},
+		{"exports what it keeps", exports},
 		{"keeps an event that comes twice", keepsEvents},
 		{"accepts its own default settings", acceptsDefaults},
 		{"answers its pages in time", answersPages},

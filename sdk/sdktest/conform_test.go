@@ -3,6 +3,7 @@ package sdktest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -164,6 +165,23 @@ func TestKitFindsWhatIsBroken(t *testing.T) {
 		{"purged once", "gives a biller up and takes it back", "Purge again", func() broken {
 			return broken{hook: failsAgain("purge")}
 		}},
+		{"export that hangs", "exports what it keeps", "Export while the add-on is installed takes longer", func() broken {
+			return exporting("data.json", func(context.Context) error { stuck(); return nil })
+		}},
+		{"export with a path", "exports what it keeps", `called "../data.json"`, func() broken {
+			return exporting("../data.json", func(context.Context) error { return nil })
+		}},
+		{"export of the installed only", "exports what it keeps", "Export after Disable", func() broken {
+			var gone atomic.Bool
+			b := exporting("data.json", func(context.Context) error {
+				if gone.Load() {
+					return errors.New("no such biller")
+				}
+				return nil
+			})
+			b.hook = func(what string) error { gone.CompareAndSwap(false, what == "disable"); return nil }
+			return b
+		}},
 		{"event once", "keeps an event that comes twice", "same event again", func() broken {
 			again := failsAgain("event")
 			return broken{event: func() error { return again("event") }}
@@ -242,6 +260,34 @@ func wants(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the check says: %v\nwant: %s", err, want)
+	}
+}
+
+// exporting is an add-on with an export.
+func exporting(name string, write func(context.Context) error) broken {
+	return broken{parts: func(p *sdk.Parts) {
+		p.Export = &sdk.Export{FileName: name, MediaType: "application/json", Write: func(ctx context.Context, w io.Writer) error {
+			if err := write(ctx); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, "{}")
+			return err
+		}}
+	}}
+}
+
+// TestConformanceIsDescribed: the page for authors in other languages says how many
+// checks there are, and what the one about the export wants.
+func TestConformanceIsDescribed(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "other-languages.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{fmt.Sprintf("the conformance kit: %d checks", len(sdktest.CheckNames())), "`Export`"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/other-languages.md does not say %q", want)
+		}
 	}
 }
 
