@@ -281,7 +281,7 @@ func alive(pid int) bool {
 // until waits for a condition that another goroutine or process brings about.
 func until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			tb.Fatalf("never happened: %s", what)

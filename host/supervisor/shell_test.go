@@ -44,7 +44,7 @@ func (s *shell) hear(want string) {
 
 func (s *shell) until(what string, ok func() bool) {
 	s.tb.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.tb.Fatalf("never happened: %s", what)
 		}
