@@ -15,9 +15,13 @@ const (
 	ActionLinked            Action = "invitation.linked"
 	ActionSessionStarted    Action = "session.started"
 	ActionAgreementAccepted Action = "agreement.accepted"
-	ActionResetAsked        Action = "password.reset_asked"
-	ActionPasswordReset     Action = "password.reset"
-	ActionPasswordChanged   Action = "password.changed"
+	// ActionAgreementPublished and ActionAgreementWithdrawn are of staff, about a
+	// version, the Object.
+	ActionAgreementPublished Action = "agreement.published"
+	ActionAgreementWithdrawn Action = "agreement.withdrawn"
+	ActionResetAsked         Action = "password.reset_asked"
+	ActionPasswordReset      Action = "password.reset"
+	ActionPasswordChanged    Action = "password.changed"
 	// ActionNewDevice takes the place of ActionSessionStarted in a browser that is
 	// new while others are known.
 	ActionNewDevice Action = "session.new_device"

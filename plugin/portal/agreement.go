@@ -2,43 +2,8 @@ package portal
 
 import (
 	"context"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/hex"
 	"time"
 )
-
-//go:embed agreement.txt
-var defaultAgreement string
-
-// DefaultAgreementVersion names the text every biller starts with.
-const DefaultAgreementVersion = "1"
-
-// Agreement is a version of the Customer Portal User Agreement.
-type Agreement struct {
-	Version     string
-	EffectiveOn time.Time
-	// Text is plain text, paragraphs apart by an empty line; TextHash its SHA-256 in hex.
-	Text, TextHash string
-}
-
-// DefaultAgreement is the text every biller starts with, in force since on.
-func DefaultAgreement(on time.Time) Agreement {
-	sum := sha256.Sum256([]byte(defaultAgreement))
-	return Agreement{
-		Version:     DefaultAgreementVersion,
-		EffectiveOn: on,
-		Text:        defaultAgreement,
-		TextHash:    hex.EncodeToString(sum[:]),
-	}
-}
-
-// Acceptance is the proof that a person accepted a version.
-type Acceptance struct {
-	Version, TextHash string
-	At                time.Time
-	IP, Agent         string
-}
 
 // Holder is how a person who may accept or decline is known: by the handle of a
 // confirmed sign-up, or by a session. Exactly one is set.
@@ -49,6 +14,8 @@ type HolderHash struct{ Handle, Session string }
 
 // AgreementStore keeps agreements and who accepted them.
 type AgreementStore interface {
+	AgreementVersionStore
+	AgreementProofStore
 	// Agreement returns the version in force at the time. Every enabled biller
 	// has one; NotFound otherwise.
 	Agreement(ctx context.Context, biller string, at time.Time) (Agreement, error)

@@ -191,6 +191,8 @@ type RegistrationQuery struct {
 	Descending bool
 	// Limit of 0 means all rows.
 	Limit int
+	// Now is the time for which Registration.Agreement is told; set by the Service.
+	Now time.Time
 	// After is the Cursor of the last row seen, for the same Sort and direction;
 	// Before that of the first one, for the Limit rows that come before it.
 	After, Before string
@@ -209,6 +211,7 @@ type Registration struct {
 	Status                                       Status
 	InvitedAt, RegisteredAt                      time.Time
 	EmailConfirmed                               bool
+	Agreement                                    AgreementStanding
 	// SignInEmails are the addresses of users with access that differ from Email.
 	SignInEmails []string
 	// Cursor continues after this row.
@@ -286,6 +289,7 @@ func (s *Service) checkRegistrations(ctx context.Context, c Caller, q Registrati
 	if q.Before != "" && (q.After != "" || q.Limit == 0) {
 		return q, apperr.Field("before", "Going back needs a limit, and excludes going on.")
 	}
+	q.Now = s.Now()
 	return q, s.catchUp(ctx, c)
 }
 

@@ -12,48 +12,55 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
+// inForce says which version is in force at the time $2, of the biller $1.
+const inForce = `
+		FROM agreements
+		WHERE biller_id = $1 AND effective_on <= $2 AND withdrawn_at = 0
+		ORDER BY effective_on DESC, CAST(version AS INTEGER) DESC
+		LIMIT 1`
+
 // Agreement implements portal.AgreementStore.
 func (s *Store) Agreement(ctx context.Context, biller string, at time.Time) (portal.Agreement, error) {
-	var row struct {
-		Version     string `db:"version"`
-		EffectiveOn when   `db:"effective_on"`
-		Text        string `db:"text"`
-		TextHash    string `db:"text_hash"`
-	}
+	var row agreementRow
 	found, err := get(ctx, s.db.R, &row, `
 		SELECT
 			version,
 			effective_on,
 			text,
-			text_hash
-		FROM agreements
-		WHERE biller_id = $1 AND effective_on <= $2
-		ORDER BY effective_on DESC, version DESC
-		LIMIT 1`, biller, us(at))
+			text_hash`+inForce, biller, us(at))
 	if err != nil {
 		return portal.Agreement{}, fmt.Errorf("find agreement: %w", err)
 	}
 	if !found {
 		return portal.Agreement{}, apperr.Errorf(apperr.NotFound, "There is no user agreement.")
 	}
-	return portal.Agreement{
-		Version:     row.Version,
-		EffectiveOn: row.EffectiveOn.Time,
-		Text:        row.Text,
-		TextHash:    row.TextHash,
-	}, nil
+	return row.agreement(), nil
 }
 
-func insertAgreement(ctx context.Context, q querier, biller string, a portal.Agreement) error {
-	_, err := q.ExecContext(ctx, `
-		INSERT INTO agreements (biller_id, version, effective_on, text, text_hash)
-		VALUES ($1, $2, $3, $4, $5)
+type agreementRow struct {
+	Version     string `db:"version"`
+	EffectiveOn when   `db:"effective_on"`
+	Text        string `db:"text"`
+	TextHash    string `db:"text_hash"`
+}
+
+func (r agreementRow) agreement() portal.Agreement {
+	return portal.Agreement{Version: r.Version, EffectiveOn: r.EffectiveOn.Time, Text: r.Text, TextHash: r.TextHash}
+}
+
+// insertAgreement keeps a version; kept is false if there is one of its number.
+func insertAgreement(ctx context.Context, q querier, biller string, v portal.AgreementVersion) (kept bool, err error) {
+	kept, err = one(ctx, q, `
+		INSERT INTO agreements (
+			biller_id, version, effective_on, text, text_hash, published_at, published_by_id, published_by, withdrawn_at
+		)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)
 		ON CONFLICT (biller_id, version) DO NOTHING`,
-		biller, a.Version, us(a.EffectiveOn), a.Text, a.TextHash)
+		biller, v.Version, us(v.EffectiveOn), v.Text, v.TextHash, us(v.PublishedAt), v.PublishedBy.ID, v.PublishedBy.Name)
 	if err != nil {
-		return fmt.Errorf("insert agreement: %w", err)
+		return false, fmt.Errorf("insert agreement: %w", err)
 	}
-	return nil
+	return kept, nil
 }
 
 // AcceptAgreement implements portal.AgreementStore.
@@ -147,8 +154,12 @@ func useHolder(ctx context.Context, tx *sqlx.Tx, biller string, holder portal.Ho
 
 func insertAcceptance(ctx context.Context, q querier, biller, userID string, a portal.Acceptance) (first bool, err error) {
 	first, err = one(ctx, q, `
-		INSERT INTO acceptances (biller_id, user_id, version, text_hash, accepted_at, ip, agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		INSERT INTO acceptances (biller_id, user_id, version, text_hash, accepted_at, ip, agent, email)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, (
+			SELECT email
+			FROM users
+			WHERE biller_id = $1 AND id = $2
+		))
 		ON CONFLICT (biller_id, user_id, version) DO NOTHING`,
 		biller, userID, a.Version, a.TextHash, us(a.At), a.IP, a.Agent)
 	if err != nil {

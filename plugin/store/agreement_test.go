@@ -19,18 +19,13 @@ func TestNewAgreementGatesThePortal(t *testing.T) {
 		if first.Version != portal.DefaultAgreementVersion || len(first.TextHash) != 64 || first.Text == "" {
 			t.Errorf("agreement = %+v", first)
 		}
-		for _, biller := range []string{"north", "south"} {
-			version := map[string]string{"north": "2", "south": "3"}[biller]
-			_, err = w.db.W.ExecContext(ctx, `
-				INSERT INTO agreements (biller_id, version, effective_on, text, text_hash)
-				VALUES ($1, $2, $3, 'New text.', 'abc')`,
-				biller, version, w.clock.Now().Add(24*time.Hour).UnixMicro())
-			must(t, err)
-		}
+		w.mustPublish(t, 1, 1, "New text.") // at midnight, 15 hours from now
+		_, err = w.Publish(ctx, w.other, w.draft(1, 0, "Text of the other."))
+		must(t, err)
 		if view, err := w.Session(ctx, c, session); err != nil || view.AgreementPending {
 			t.Errorf("before its day = %+v, %v", view, err)
 		}
-		w.clock.Add(24*time.Hour - time.Minute)
+		w.clock.Add(15*time.Hour - time.Minute)
 		_, err = w.Session(ctx, c, session) // keeps the session in use
 		must(t, err)
 		w.clock.Add(time.Minute)

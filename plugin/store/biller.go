@@ -28,7 +28,7 @@ func (s *Store) EnableBiller(ctx context.Context, biller string, agreement porta
 		ON CONFLICT (biller_id) DO UPDATE SET enabled = excluded.enabled`, biller, true, us(now)); err != nil {
 		return false, fmt.Errorf("enable biller: %w", err)
 	}
-	if err := insertAgreement(ctx, tx, biller, agreement); err != nil {
+	if _, err := insertAgreement(ctx, tx, biller, portal.AgreementVersion{Agreement: agreement}); err != nil {
 		return false, err
 	}
 	for _, kind := range []string{portal.JobSync, portal.JobRefresh} {

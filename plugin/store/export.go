@@ -74,11 +74,17 @@ type exportAgreement struct {
 	Version     string   `db:"version" json:"version"`
 	EffectiveOn exported `db:"effective_on" json:"effective_on"`
 	Text        string   `db:"text" json:"text"`
+	TextHash    string   `db:"text_hash" json:"text_sha256"`
+	PublishedAt exported `db:"published_at" json:"published_at"`
+	PublishedBy string   `db:"published_by" json:"published_by"`
+	WithdrawnAt exported `db:"withdrawn_at" json:"withdrawn_at"`
 }
 
 type exportAcceptance struct {
 	UserID     string   `db:"user_id" json:"user_id"`
+	Email      string   `db:"email" json:"email"`
 	Version    string   `db:"version" json:"version"`
+	TextHash   string   `db:"text_hash" json:"text_sha256"`
 	AcceptedAt exported `db:"accepted_at" json:"accepted_at"`
 	IP         string   `db:"ip" json:"ip"`
 	Agent      string   `db:"agent" json:"agent"`
@@ -185,16 +191,22 @@ func exportAgreements(ctx context.Context, db *sqldb.DB, biller string, send fun
 		SELECT
 			version,
 			effective_on,
-			text
+			text,
+			text_hash,
+			published_at,
+			published_by,
+			withdrawn_at
 		FROM agreements
 		WHERE biller_id = $1
-		ORDER BY version`); err != nil {
+		ORDER BY CAST(version AS INTEGER)`); err != nil {
 		return err
 	}
 	return exportRows[exportAcceptance](ctx, db, biller, "agreements_accepted", send, `
 		SELECT
 			user_id,
+			email,
 			version,
+			text_hash,
 			accepted_at,
 			ip,
 			agent
@@ -202,7 +214,7 @@ func exportAgreements(ctx context.Context, db *sqldb.DB, biller string, send fun
 		WHERE biller_id = $1
 		ORDER BY
 			user_id,
-			version`)
+			CAST(version AS INTEGER)`)
 }
 
 // exportRows sends the rows of a query that takes the biller, one at a time.

@@ -119,8 +119,13 @@ func (s *Store) registrations(ctx context.Context, biller string, q portal.Regis
 		return nil, nil
 	}
 	others, err := otherSignIns(ctx, s.db.R, biller, ids)
+	if err != nil {
+		return nil, err
+	}
+	states, err := agreementStates(ctx, s.db.R, biller, ids, q.Now)
 	for i := range out {
 		out[i].SignInEmails = others[out[i].CustomerID]
+		out[i].Agreement = states[out[i].CustomerID]
 	}
 	return out, err
 }

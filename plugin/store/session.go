@@ -99,8 +99,8 @@ func findSession(ctx context.Context, q querier, biller, tokenHash string, now t
 				WHERE a.biller_id = $1 AND a.user_id = s.user_id AND a.version = (
 					SELECT g.version
 					FROM agreements g
-					WHERE g.biller_id = $1 AND g.effective_on <= $3
-					ORDER BY g.effective_on DESC, g.version DESC
+					WHERE g.biller_id = $1 AND g.effective_on <= $3 AND g.withdrawn_at = 0
+					ORDER BY g.effective_on DESC, CAST(g.version AS INTEGER) DESC
 					LIMIT 1
 				)
 			) AS accepted

@@ -14,6 +14,8 @@ type addonPage struct {
 	PortalURL string
 	Figures   []figure
 	CanReport bool
+	// CanConfigure leads to the user agreement.
+	CanConfigure bool
 	// Empty is true until customers are in the projection.
 	Empty bool
 }
@@ -29,7 +31,7 @@ func (s *Web) addon(v *visit) error {
 	report := v.caller.Can(portal.AbilityReport)
 	return s.pages.addon.Render(v.w, v.r, http.StatusOK, addonPage{
 		frame: v.titled(v.T("addon.title")), PortalURL: v.call.PortalURL,
-		Figures: v.figures(counts, report), CanReport: report, Empty: total(counts) == 0,
+		Figures: v.figures(counts, report), CanReport: report, CanConfigure: v.caller.Can(portal.AbilityConfigure), Empty: total(counts) == 0,
 	})
 }
 

@@ -2,9 +2,8 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
-	"regexp"
-	"strings"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -18,39 +17,16 @@ type agreementPage struct {
 	form
 	steps
 	portal.Agreement
-	Blocks []block
+	Body template.HTML
+	// Before is set for somebody who accepted an earlier version.
+	Before *earlier
 }
 
-// block is one part of the agreement's text.
-type block struct {
-	Heading, Text string
-	Items         []string
-}
-
-// numbered matches "1. Your sign-in. Your username …".
-var numbered = regexp.MustCompile(`^(\d{1,2}\. [^.\n]{1,80})\.\s+(\S[\s\S]*)$`)
-
-// blocks cuts a plain text at its empty lines: paragraphs, numbered sections and
-// lists of lines that start with a hyphen.
-func blocks(text string) []block {
-	var out []block
-	for part := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
-		part = strings.TrimSpace(part)
-		switch m := numbered.FindStringSubmatch(part); {
-		case part == "":
-		case m != nil:
-			out = append(out, block{Heading: m[1]}, block{Text: m[2]})
-		case strings.HasPrefix(part, "- "):
-			var b block
-			for line := range strings.SplitSeq(part, "\n") {
-				b.Items = append(b.Items, strings.TrimPrefix(line, "- "))
-			}
-			out = append(out, b)
-		default:
-			out = append(out, block{Text: part})
-		}
-	}
-	return out
+// earlier is the version that somebody accepted before, and what is new since.
+type earlier struct {
+	Version string
+	On      template.HTML
+	Changes template.HTML
 }
 
 // agreement shows the text to anybody.
@@ -59,14 +35,27 @@ func (s *Web) agreement(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.pages.agreement.Render(v.w, v.r, http.StatusOK, v.agreementPage(a, nil))
+	return s.pages.agreement.Render(v.w, v.r, http.StatusOK, v.agreementPage(a, nil, nil))
 }
 
-func (v *visit) agreementPage(a portal.Agreement, f *web.Form) agreementPage {
-	return agreementPage{
-		frame: v.titled(v.T("agreement.title")), steps: v.step(5), form: newForm(f),
-		Agreement: a, Blocks: blocks(a.Text),
+func (v *visit) agreementPage(a portal.Agreement, before *earlier, f *web.Form) agreementPage {
+	top := 2
+	if before != nil {
+		top = 3
 	}
+	return agreementPage{
+		frame: v.titled(v.T("agreement.title")), steps: v.step(5), form: newForm(f), Agreement: a, Before: before,
+		Body: v.web.documents.HTML(v.web.documents.Parse(a.Markdown()), v.look(top, false)),
+	}
+}
+
+// earlier is what the person accepted before; nil for a first acceptance.
+func (v *visit) earlier(h portal.Holder, now portal.Agreement) (*earlier, error) {
+	before, at, found, err := v.web.service.LastAccepted(v.r.Context(), v.caller, h)
+	if err != nil || !found || before.Version == now.Version {
+		return nil, err
+	}
+	return &earlier{Version: before.Version, On: v.TimeDate(at), Changes: v.changes(before, v.web.documents.Parse(now.Markdown()), false)}, nil
 }
 
 // holder finds who may accept now: the confirmed sign-up of this browser, else a
@@ -95,18 +84,23 @@ func (v *visit) holder() (h portal.Holder, done bool, err error) {
 }
 
 func (s *Web) acceptForm(v *visit) error {
-	if _, done, err := v.holder(); done {
+	holder, done, err := v.holder()
+	if done {
 		return err
 	}
-	return v.acceptPage(http.StatusOK, nil)
+	return v.acceptPage(http.StatusOK, holder, nil)
 }
 
-func (v *visit) acceptPage(status int, f *web.Form) error {
+func (v *visit) acceptPage(status int, h portal.Holder, f *web.Form) error {
 	a, err := v.web.service.Agreement(v.r.Context(), v.caller)
 	if err != nil {
 		return err
 	}
-	return v.web.pages.signupAgreement.Render(v.w, v.r, status, v.agreementPage(a, f))
+	before, err := v.earlier(h, a)
+	if err != nil {
+		return err
+	}
+	return v.web.pages.signupAgreement.Render(v.w, v.r, status, v.agreementPage(a, before, f))
 }
 
 // accept is **I Accept**, which signs in.
@@ -125,7 +119,7 @@ func (s *Web) accept(v *visit) error {
 	case errors.Is(err, portal.ErrSignUpEnded):
 		return v.signUpFailed(err)
 	case err != nil && v.fail(f, err, afterTries()):
-		return v.acceptPage(web.StatusOf(codeOf(err)), f)
+		return v.acceptPage(web.StatusOf(codeOf(err)), holder, f)
 	case err != nil:
 		return err
 	}

@@ -39,7 +39,11 @@ type historyLine struct{ Icon, Tone, Title, At, Detail string }
 
 // personLine is a portal user; Differs is set where the address to sign in with
 // is not the one in the profile.
-type personLine struct{ Email, Since, Differs string }
+type personLine struct {
+	Email, Since, Differs string
+	// Accepted are the versions of the user agreement.
+	Accepted []acceptanceRow
+}
 
 // customerTab is the slot in the platform's own page.
 func (s *Web) customerTab(v *visit) error {
@@ -84,8 +88,12 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 			p.OpenUntil = v.DateTime(inv.ExpiresAt)
 		}
 	}
+	accepted, err := v.peoplesAcceptances(id)
+	if err != nil {
+		return customerPage{}, err
+	}
 	for _, person := range view.People {
-		line := personLine{Email: person.Email, Since: v.T("customer.people.since", "Date", v.Date(person.Since))}
+		line := personLine{Email: person.Email, Since: v.T("customer.people.since", "Date", v.Date(person.Since)), Accepted: accepted[person.UserID]}
 		if person.Differs {
 			line.Differs = v.T("customer.people.differs")
 		}

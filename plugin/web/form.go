@@ -37,6 +37,17 @@ func newForm(f *web.Form, fields ...string) form {
 	return form{Form: f, fields: fields}
 }
 
+// failedForm is a form with something wrong in each field, for samples.
+func failedForm(fields ...string) form {
+	f := newForm(nil, fields...)
+	wrong := map[string]string{}
+	for _, field := range fields {
+		wrong[field] = "-"
+	}
+	f.Form.Fail(&apperr.Error{Code: apperr.Invalid, Message: "-", Fields: wrong})
+	return f
+}
+
 // Error returns what is wrong with a field, or "".
 func (f form) Error(name string) string { return f.Form.Error(name) }
 

@@ -34,6 +34,9 @@ type pages struct {
 	signupAgreement    *web.Page[agreementPage]
 
 	addon             *web.Page[addonPage]
+	versions          *web.Page[versionsPage]
+	version           *web.Page[versionPage]
+	draft             *web.Page[draftPage]
 	customer          *web.Page[customerPage]
 	customerPage      *web.Page[customerPage]
 	link              *web.Page[linkPage]
@@ -83,7 +86,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		reset:   load(l, l.public, "reset.html", resetPage{frame: f, form: form}),
 		change:  load(l, l.public, "security_password.html", changePage{portalPage: signedIn, form: form}),
 		security: load(l, l.public, "security.html", securityPage{
-			portalPage: signedIn, Browsers: []browserRow{{Current: true}, {}}, Recent: make([]activityRow, 1), Notice: "-",
+			portalPage: signedIn, Browsers: []browserRow{{Current: true}, {}}, Recent: make([]activityRow, 1), Accepted: make([]acceptanceRow, 1), Notice: "-",
 		}),
 		address:            load(l, l.public, "security_email.html", addressPage{portalPage: signedIn, form: form}, addressPage{portalPage: signedIn, form: form, Pending: "-"}),
 		message:            load(l, l.public, "message.html", messagePage{frame: f, Icon: "info"}),
@@ -93,13 +96,16 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		signupProfile:      load(l, l.public, "signup_profile.html", profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}),
 		signupConfirm:      load(l, l.public, "signup_confirm.html", confirmPage{frame: f, form: form, steps: steps}),
 		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
-		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Blocks: []block{{Heading: "-"}, {Text: "-"}, {Items: []string{"-"}}}}),
+		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, steps: steps, Before: &earlier{Changes: "-"}}),
 
+		versions:          load(l, l.staff, "agreement_versions.html", versionsPage{frame: f, Notice: &notice{Icon: "info"}, Versions: []versionRow{{Badge: badge{Icon: "info"}, Withdraw: "-"}}}),
+		version:           load(l, l.staff, "agreement_version.html", versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}, Before: "-", Changes: "-"}, versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}}),
+		draft:             load(l, l.staff, "agreement_draft.html", draftPage{frame: f, form: failedForm("text", "on"), Preview: "-", Changes: "-"}, draftPage{frame: f, form: form}),
 		addon:             load(l, l.staff, "addon.html", addonPage{frame: f, Figures: make([]figure, 1)}),
 		customer:          load(l, l.staff, "customer.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
 		customerPage:      load(l, l.staff, "customer_page.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
 		link:              load(l, l.staff, "link_created.html", linkPage{frame: f}),
-		registrations:     load(l, l.staff, "registrations.html", registrationsPage{frame: f, Rows: []registrationRow{{Badge: badge{Icon: "info"}}}}),
+		registrations:     load(l, l.staff, "registrations.html", registrationsPage{frame: f, Rows: []registrationRow{{Badge: badge{Icon: "info"}, Agreement: &badge{Icon: "info"}}}}),
 		registrationsPage: load(l, l.staff, "registrations_page.html", registrationsPage{frame: f}),
 		staffError:        load(l, l.staff, "staff_error.html", staffErrorPage{frame: f}),
 	}

@@ -41,6 +41,7 @@ type registrationRow struct {
 	SignIn              []string
 	Badge               badge
 	Confirmed           string
+	Agreement           *badge
 	Invited, Registered string
 }
 
@@ -191,6 +192,12 @@ func (v *visit) registrationRow(r portal.Registration) registrationRow {
 	row.Small = strings.Join(small, " · ")
 	if r.EmailConfirmed {
 		row.Confirmed = v.T("report.yes")
+	}
+	switch r.Agreement {
+	case portal.AgreementUpToDate:
+		row.Agreement = &badge{Tone: "good", Icon: "check", Word: v.T("report.agreement.current")}
+	case portal.AgreementPending:
+		row.Agreement = &badge{Tone: "warn", Icon: "clock", Word: v.T("report.agreement.pending")}
 	}
 	if r.Email != "" {
 		local, domain, ok := strings.Cut(r.Email, "@")

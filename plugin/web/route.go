@@ -73,14 +73,14 @@ type staffRoute struct {
 }
 
 func (s *Web) staffRoutes() []staffRoute {
-	return []staffRoute{
+	return slices.Concat(s.agreementStaffRoutes(), []staffRoute{
 		{"GET /{$}", portal.AbilityInvite, s.addon},
 		{"GET /customers/{id}", portal.AbilityInvite, s.customerPage},
 		{"POST /customers/{id}/invite", portal.AbilityInvite, s.invite},
 		{"POST /customers/{id}/link", portal.AbilityInvite, s.mintLink},
 		{"GET /registrations", portal.AbilityReport, s.registrationsPage},
 		{"/", portal.AbilityInvite, s.nowhere},
-	}
+	})
 }
 
 func (s *Web) slotRoutes() []staffRoute {

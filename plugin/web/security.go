@@ -21,6 +21,8 @@ type securityPage struct {
 	Notice   string
 	Browsers []browserRow
 	Recent   []activityRow
+	// Accepted are the versions of the user agreement.
+	Accepted []acceptanceRow
 }
 
 // browserRow is a browser that is signed in.
@@ -41,6 +43,7 @@ func (s *Web) securityRoutes() []publicRoute {
 		{"GET /security", member, s.securityPage},
 		{"POST /security/sessions/end", member, s.endSession},
 		{"POST /security/sessions/others", member, s.endOthers},
+		{"GET /security/agreements/{version}/{file}", member, s.myProof},
 		{"GET /security/email", member, s.addressForm},
 		{"POST /security/email", member, s.changeAddress},
 		{"POST /security/email/confirm", member, s.confirmAddress},
@@ -58,6 +61,9 @@ func (s *Web) securityPage(v *visit) error {
 		return err
 	}
 	page := securityPage{portalPage: v.portalPage(v.T("security.title"), "false"), Notice: v.securityNotice()}
+	if page.Accepted, err = v.myAcceptances(); err != nil {
+		return err
+	}
 	for _, b := range browsers {
 		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.Time(b.SeenAt), Current: b.Current})
 	}

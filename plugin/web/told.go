@@ -20,7 +20,7 @@ type sentence struct {
 }
 
 func sentences() []sentence {
-	return []sentence{
+	return append(agreementSentences(), []sentence{
 		{portal.ErrOtherEmail, "email", "error.email.other"},
 		{password.ErrUnreadable, "password", "error.password.unreadable"},
 		{password.ErrShort, "password", "error.password.short"},
@@ -48,7 +48,7 @@ func sentences() []sentence {
 		{portal.ErrInvitedHasAccess, "", "error.customer.access"},
 		{portal.ErrNoEmail, "", "error.customer.noemail"},
 		{portal.ErrBadEmail, "", "error.customer.bademail"},
-	}
+	}...)
 }
 
 // told returns err with the sentences of the catalogue, whose placeholders are

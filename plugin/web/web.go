@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/document"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 )
@@ -34,6 +35,8 @@ type Web struct {
 	log     *slog.Logger
 	now     func() time.Time
 	pages   pages
+	// documents reads and draws the user agreement.
+	documents *document.Renderer
 }
 
 // New parses and checks every template.
@@ -45,7 +48,7 @@ func New(c Config) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Web{service: c.Service, host: c.Host, texts: c.Texts, log: c.Log, now: c.Now, pages: p}, nil
+	return &Web{service: c.Service, host: c.Host, texts: c.Texts, log: c.Log, now: c.Now, pages: p, documents: document.New()}, nil
 }
 
 // Public answers the customers' pages (sdk.Parts.Public).
