@@ -57,6 +57,7 @@ func Main(addon sdk.Addon) {
 			os.Exit(1)
 		},
 	})
+	collectLess()
 	go handleTerm(server, log)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  shake,
