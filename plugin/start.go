@@ -48,7 +48,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 	var w *workers
 	keys := portal.NewKeys(env.Key)
 	service := &portal.Service{
-		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys, Trail: audit.Trail{Host: env.Host, Log: env.Log}, Books: rpc.Books{Customers: env.Host.Customers}, Settings: rpc.Settings,
+		Store: store.New(db, keys, func(biller string) { w.wake(biller) }), Passwords: password.New(password.Config{}), Keys: keys, Trail: audit.Trail{Host: env.Host, Log: env.Log}, Permits: env.Host.Mail, Books: rpc.Books{Customers: env.Host.Customers}, Settings: rpc.Settings,
 		NormalizeEmail: email.Normalize, MaskEmail: email.Mask, Now: now, IDs: newID,
 	}
 	if w, err = newWorkers(db, env, service, texts, now); err != nil {
@@ -66,7 +66,7 @@ func (now clock) assemble(ctx context.Context, env sdk.Env, db *sqldb.DB) (sdk.P
 		Events:  &rpc.Events{Service: service},
 		Billers: &rpc.Billers{Service: service, Keeper: w.keeper},
 		Export:  rpc.Export(service), CheckSettings: rpc.CheckSettings,
-		Run:     w.run, Close: db.Close,
+		Run: w.run, Close: db.Close,
 	}, nil
 }
 

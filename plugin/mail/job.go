@@ -83,9 +83,11 @@ func (s *Sender) send(ctx context.Context, m portal.Mail) error {
 func letterOf(m portal.Mail, portalURL string) Letter {
 	l := Letter{
 		Kind: KindInvitation, To: m.To, CustomerID: m.CustomerID, CustomerName: m.CustomerName,
-		URL: m.Link, Code: m.Code, Button: m.ButtonText, ExpiresAt: m.ExpiresAt,
+		URL: m.Link, Code: m.Code, Button: m.ButtonText, ExpiresAt: m.ExpiresAt, Permit: m.Permit,
 	}
 	switch {
+	case m.Ref.Kind == portal.MailAccess:
+		l.Kind, l.Button, l.URL = KindDeclined, "", portalURL+"/"
 	case m.Ref.Kind == portal.MailReset:
 		l.Kind, l.Button, l.NotMe = KindReset, "", m.NotMe
 	case m.Ref.Kind == portal.MailAddress:

@@ -87,13 +87,14 @@ func (p *page) say(l Letter) {
 		p.Validity = p.T("mail.address.valid", "At", p.DateTime(l.ExpiresAt))
 		p.Unexpected = p.T("mail.address.unexpected")
 	case KindNotice:
-		key := "mail.notice." + l.Action
-		p.Subject = p.T(key + ".subject")
-		p.Preview = p.T("mail.notice.preview")
-		p.Lead = p.T(key+".lead", "Biller", p.Biller, "At", p.DateTime(l.At))
-		p.Button = p.T("mail.notice.button")
-		p.Validity = p.T("mail.notice.valid", "At", p.DateTime(l.ExpiresAt))
-		p.Unexpected = p.T("mail.notice.unexpected")
+		p.sayNotice(l)
+	case KindDeclined:
+		p.Subject = p.T("mail.declined.subject", "Biller", p.Biller)
+		p.Preview = p.T("mail.declined.preview")
+		p.Lead = p.T("mail.declined.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.notice.open")
+		p.Validity = p.T("mail.declined.valid")
+		p.Unexpected = p.T("mail.declined.unexpected")
 	default:
 		p.Subject = p.T("mail.invitation.subject")
 		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))
@@ -105,6 +106,25 @@ func (p *page) say(l Letter) {
 	if l.Button != "" {
 		p.Button = oneLine(l.Button)
 	}
+}
+
+// sayNotice says what happened to a sign-in. A notice without an end has no "this
+// wasn't me": staff did it.
+func (p *page) sayNotice(l Letter) {
+	key := "mail.notice." + l.Action
+	p.Subject = p.T(key + ".subject")
+	p.Lead = p.T(key+".lead", "Biller", p.Biller, "At", p.DateTime(l.At))
+	if l.ExpiresAt.IsZero() {
+		p.Preview = p.T("mail.notice.told")
+		p.Button = p.T("mail.notice.open")
+		p.Validity = p.T("mail.notice.told")
+		p.Unexpected = p.T("mail.notice.surprised")
+		return
+	}
+	p.Preview = p.T("mail.notice.preview")
+	p.Button = p.T("mail.notice.button")
+	p.Validity = p.T("mail.notice.valid", "At", p.DateTime(l.ExpiresAt))
+	p.Unexpected = p.T("mail.notice.unexpected")
 }
 
 // ask says whom to ask, in both parts.

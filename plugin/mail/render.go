@@ -32,6 +32,8 @@ const (
 	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
 	KindAdd = "add"
+	// KindDeclined tells somebody that the biller gave no access.
+	KindDeclined = "declined"
 )
 
 // Letter is what one mail says.
@@ -55,6 +57,8 @@ type Letter struct {
 	// Action and At are what happened when, of a notice.
 	Action string
 	At     time.Time
+	// Permit is the platform's leave to write to an address that is no customer's.
+	Permit string
 }
 
 // Renderer turns letters into messages. It is safe for concurrent use.
@@ -78,8 +82,12 @@ func NewRenderer(texts *catalogue.Catalogue) (*Renderer, error) {
 }
 
 // kindOf is the kind as the platform knows it: mails about a sign-in go to the
-// person's own address, which no customer need have.
+// person's own address, which no customer need have; those to people whom staff
+// let in, or not, need the platform's permit.
 func kindOf(l Letter) string {
+	if l.Permit != "" {
+		return "access"
+	}
 	if l.Kind == KindReset || l.Kind == KindAddress || l.Kind == KindNotice {
 		return "security"
 	}
@@ -98,7 +106,7 @@ func (r *Renderer) Render(b sdk.Biller, l Letter) (sdk.Message, error) {
 		return sdk.Message{}, fmt.Errorf("render mail: %w", err)
 	}
 	return sdk.Message{
-		To: l.To, CustomerID: l.CustomerID, Kind: kindOf(l),
+		To: l.To, CustomerID: l.CustomerID, Kind: kindOf(l), Permit: l.Permit,
 		Subject: p.Subject,
 		Text:    strings.ReplaceAll(plain.String(), "\r", ""),
 		HTML:    html.String(),

@@ -32,6 +32,25 @@ const (
 	ActionSessionEnded   Action = "session.ended"
 	ActionAddressAsked   Action = "address.change_asked"
 	ActionAddressChanged Action = "address.changed"
+	// ActionAccessAsked is a request for access, ActionAccessApproved and
+	// ActionAccessDeclined what staff decided; the Object is the request.
+	ActionAccessAsked    Action = "access.asked"
+	ActionAccessApproved Action = "access.approved"
+	ActionAccessDeclined Action = "access.declined"
+	// ActionAccessRevoked ends the invitation of an approved request, the Object.
+	ActionAccessRevoked Action = "access.revoked"
+	// ActionAccessRemoved takes a person's access to a customer away,
+	// ActionAccessReplaced does so because another address is invited instead.
+	ActionAccessRemoved  Action = "access.removed"
+	ActionAccessReplaced Action = "access.replaced"
+	// ActionRightChanged changes what a person may do for a customer.
+	ActionRightChanged Action = "access.right_changed"
+	// ActionAddressKept keeps a sign-in whose address is not the customer's.
+	ActionAddressKept  Action = "address.kept"
+	ActionUserDisabled Action = "user.disabled"
+	ActionUserEnabled  Action = "user.enabled"
+	// ActionUserErased is about a pseudonym.
+	ActionUserErased Action = "user.erased"
 	// ActionDisowned is "This wasn't me" about another activity, its Object.
 	ActionDisowned Action = "activity.disowned"
 )
@@ -39,8 +58,17 @@ const (
 // noticed are the actions that the person is told of, because somebody else
 // may have done them.
 func noticed() []Action {
-	return []Action{ActionPasswordReset, ActionPasswordChanged, ActionNewDevice, ActionAddressChanged, ActionSignInBlocked}
+	return append([]Action{ActionPasswordReset, ActionPasswordChanged, ActionNewDevice, ActionAddressChanged, ActionSignInBlocked}, byStaff()...)
 }
+
+// byStaff are those of noticed that staff do, or that leave nothing to undo: the
+// mail names whom to ask, and has no "this wasn't me".
+func byStaff() []Action {
+	return []Action{ActionUserDisabled, ActionUserEnabled, ActionAccessRemoved, ActionAccessReplaced, ActionUserErased}
+}
+
+// Disownable tells whether the notice has a link that says "this wasn't me".
+func (a Action) Disownable() bool { return a.Notice() && !slices.Contains(byStaff(), a) }
 
 // Notice tells whether the person gets a mail about it, with a link that says
 // "this wasn't me".

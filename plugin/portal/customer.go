@@ -46,8 +46,11 @@ type CustomerView struct {
 	Status   Status
 	// HasAccess tells that the customer's own address signs in and has access.
 	HasAccess bool
-	// Invitation is the newest one; nil if there was none.
+	// Invitation is the newest one to the customer's address; nil if there was none.
 	Invitation *Invitation
+	// Invited are the invitations that answered requests for access and are not
+	// accepted or revoked, oldest first.
+	Invited []Invitation
 	// NextSendAt is when the next invitation may go out; zero means now.
 	NextSendAt time.Time
 	// History is newest first, at most 100 entries.
@@ -86,6 +89,15 @@ const (
 	HistoryLink      HistoryKind = "link"
 	HistoryEmail     HistoryKind = "email"
 	HistoryAddress   HistoryKind = "address"
+	HistoryAsked     HistoryKind = "access_asked"
+	HistoryApproved  HistoryKind = "access_approved"
+	HistoryRefused   HistoryKind = "access_declined"
+	HistoryRight     HistoryKind = "right"
+	HistoryKept      HistoryKind = "kept"
+	HistoryDisabled  HistoryKind = "disabled"
+	HistoryEnabled   HistoryKind = "enabled"
+	HistoryRemoved   HistoryKind = "removed"
+	HistoryErased    HistoryKind = "erased"
 )
 
 // Person is a portal user with access to a customer.
@@ -93,8 +105,10 @@ type Person struct {
 	UserID, Email string
 	State         UserState
 	Grant         GrantState
+	Right         Right
 	Since         time.Time
-	// Differs tells that Email is not the customer's own.
+	// Differs tells that Email is not the customer's own and nobody has decided to
+	// keep it so.
 	Differs bool
 }
 
@@ -193,13 +207,17 @@ func (s *Service) refresh(ctx context.Context, c Caller) (more bool, err error) 
 }
 
 // CheckInvitable returns why a customer cannot be invited: ErrArchived,
-// ErrInvitedRegistered, ErrInvitedHasAccess, ErrNoEmail or ErrBadEmail.
+// ErrInvitedRegistered, ErrInvitedDisabled, ErrInvitedHasAccess, ErrNoEmail or
+// ErrBadEmail. hasAccess is about the customer's own address: others who sign in
+// for the customer keep nobody from being invited.
 func CheckInvitable(c Customer, status Status, hasAccess bool) error {
 	switch {
 	case c.Archived:
 		return ErrArchived
-	case status == StatusRegistered:
+	case hasAccess && status == StatusRegistered:
 		return ErrInvitedRegistered
+	case hasAccess && status == StatusDisabled:
+		return ErrInvitedDisabled
 	case hasAccess:
 		return ErrInvitedHasAccess
 	case c.Email == "":

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -15,13 +16,35 @@ const (
 	GrantRemoved   GrantState = "removed"
 )
 
+// Right says what a person may do for a customer, beyond seeing its data.
+type Right string
+
+// Rights. A payer is offered what moves money; a viewer is not.
+const (
+	RightPayer  Right = "payer"
+	RightViewer Right = "viewer"
+)
+
+// Rights lists all rights, the default first.
+func Rights() []Right { return []Right{RightPayer, RightViewer} }
+
+// Valid tells whether r is a right at all.
+func (r Right) Valid() bool { return slices.Contains(Rights(), r) }
+
 // Grant is a portal user's access to a customer: the only thing that gives any.
 type Grant struct {
 	CustomerID string
 	// Name and Number are the customer's, for headings and the profile switcher.
 	Name, Number string
-	CreatedAt    time.Time
+	// Right is what the person may do for the customer.
+	Right     Right
+	CreatedAt time.Time
 }
+
+// MayPay tells whether the person is offered to pay, to store a payment method and
+// to change auto-pay for the customer. It is the one rule for that; anything but
+// an explicit payer may not.
+func (g Grant) MayPay() bool { return g.Right == RightPayer }
 
 // Offer is an open invitation for the address of somebody who has an account:
 // "{Biller} added {CustomerName} to your portal."

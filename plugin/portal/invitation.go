@@ -109,6 +109,11 @@ type Invitation struct {
 	// QueuedAt is when this generation was sent for; OpenedAt is zero until its link was opened.
 	QueuedAt, OpenedAt time.Time
 	ExpiresAt          time.Time
+	// RequestID is the request for access that the invitation answers; empty for one
+	// to the customer's own address. Right is what its acceptance grants, Permit the
+	// platform's leave to write to Email.
+	RequestID, Permit string
+	Right             Right
 }
 
 // Live tells whether the invitation can be taken up at the time.
@@ -162,6 +167,10 @@ type SendInvitation struct {
 	Now   time.Time
 	// Asked is true when the invited person asked for a new link.
 	Asked bool
+	// Replace ends the access, passwords and sessions of those who sign in for the
+	// customer with another address that nobody decided to keep. Without it, such
+	// people are ErrSignInDiffers.
+	Replace bool
 	// Activity is kept with the invitation.
 	Activity Activity
 }
@@ -198,17 +207,22 @@ func (s *Service) Invite(ctx context.Context, c Caller, customerID string) (Invi
 }
 
 func (s *Service) invite(ctx context.Context, c Caller, customerID string, asked bool) (Invitation, error) {
+	return s.sendInvitation(ctx, c, customerID, func(in *SendInvitation) { in.Asked = asked })
+}
+
+func (s *Service) sendInvitation(ctx context.Context, c Caller, customerID string, edit func(*SendInvitation)) (Invitation, error) {
 	a := s.activity(c, ActionInvited, "")
 	a.CustomerID = customerID
-	inv, err := s.Store.Invite(ctx, c.BillerID, SendInvitation{
+	in := SendInvitation{
 		CustomerID: customerID,
 		NewID:      s.IDs(),
 		Life:       s.settings(ctx).InvitationLife,
 		By:         c.Actor,
 		Now:        a.At,
-		Asked:      asked,
 		Activity:   a,
-	})
+	}
+	edit(&in)
+	inv, err := s.Store.Invite(ctx, c.BillerID, in)
 	if err != nil {
 		return Invitation{}, err
 	}

@@ -19,6 +19,8 @@ const (
 	MailReset MailKind = "reset"
 	// MailAddress proves a new address with a code.
 	MailAddress MailKind = "address"
+	// MailAccess tells a person that a request for access was declined.
+	MailAccess MailKind = "access"
 	// MailNotice tells a person what happened to their sign-in.
 	MailNotice MailKind = "notice"
 )
@@ -64,6 +66,9 @@ type Mail struct {
 	NotMe string
 	// Activity is what a notice is about.
 	Activity Activity
+	// Permit is the platform's leave to write to an address that is not the
+	// customer's; empty where none is needed.
+	Permit string
 }
 
 // ErrStaleMail (Conflict) is a mail that nobody needs any more: its job ends.
@@ -81,6 +86,8 @@ type MailSource struct {
 	Account Account
 	// Address is a change of address; Account is whoever has the new one.
 	Address AddressChange
+	// Access is the request that MailAccess answers.
+	Access AccessRequest
 }
 
 // MailStore reads what mails say and keeps what became of them.
@@ -114,6 +121,8 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return s.resetMail(c, m, src, now)
 	case MailAddress:
 		return s.addressMail(c, m, src, now)
+	case MailAccess:
+		return s.accessMail(m, src.Access)
 	case MailNotice:
 		if src.Activity.NoticeTo == "" {
 			return Mail{}, ErrStaleMail // it is about an address that is nobody's
@@ -127,7 +136,7 @@ func (s *Service) invitationMail(ctx context.Context, c Caller, m Mail, inv Invi
 	if inv.Generation != m.Ref.Generation || !inv.Live(now) {
 		return Mail{}, ErrStaleMail
 	}
-	m.To = inv.Email
+	m.To, m.Permit = inv.Email, inv.Permit
 	m.Link = s.welcomeURL(c, inv, 0)
 	m.ButtonText = s.settings(ctx).ButtonText
 	m.ExpiresAt = inv.ExpiresAt
@@ -148,9 +157,13 @@ func (s *Service) confirmationMail(c Caller, m Mail, su SignUp, now time.Time) (
 // noticeMail goes out however late: what happened has happened.
 func (s *Service) noticeMail(c Caller, m Mail, a Activity) Mail {
 	m.To = a.NoticeTo
+	m.Activity = a
+	if !a.Action.Disownable() {
+		m.Link = c.PortalURL + "/"
+		return m
+	}
 	m.Link = s.disownURL(c, a.ID)
 	m.ExpiresAt = a.At.Add(DisownLife)
-	m.Activity = a
 	return m
 }
 

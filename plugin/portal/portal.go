@@ -96,9 +96,11 @@ var (
 	// cannot be invited.
 	ErrArchived          = apperr.Errorf(apperr.Invalid, "This customer is archived. Restore it before you invite.")
 	ErrInvitedRegistered = apperr.Errorf(apperr.Conflict, "This customer is registered already.")
-	ErrInvitedHasAccess  = apperr.Errorf(apperr.Conflict, "The customer's address can sign in already. Signing in leads to the user agreement.")
-	ErrNoEmail           = apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
-	ErrBadEmail          = apperr.Errorf(apperr.Invalid, "The email address in the profile has a mistake. Correct it there first.")
+	// ErrInvitedDisabled (Conflict) is a customer whose own sign-in staff disabled.
+	ErrInvitedDisabled  = apperr.Errorf(apperr.Conflict, "The sign-in of this customer is disabled. Enable it first.")
+	ErrInvitedHasAccess = apperr.Errorf(apperr.Conflict, "The customer's address can sign in already. Signing in leads to the user agreement.")
+	ErrNoEmail          = apperr.Errorf(apperr.Invalid, "This customer has no email address. Add one to the profile first.")
+	ErrBadEmail         = apperr.Errorf(apperr.Invalid, "The email address in the profile has a mistake. Correct it there first.")
 	// ErrUnknownLink (NotFound) is the answer to garbage and to other billers' tokens alike.
 	ErrUnknownLink = apperr.Errorf(apperr.NotFound, "This page does not exist.")
 	// ErrLinkExpired (Conflict) asks to offer "Email me a new link".

@@ -18,6 +18,9 @@ type Service struct {
 	Settings func(ctx context.Context) Settings
 	// Trail is the platform's audit log; nil in tests that do not look at it.
 	Trail Trail
+	// Permits is asked before an address that is no customer's is written to; nil
+	// where every mail may go out.
+	Permits Permits
 	// NormalizeEmail returns the form in which addresses are compared: trimmed,
 	// lower-cased, the domain in punycode, tags and dots kept. Invalid for what
 	// is no address.
@@ -68,4 +71,6 @@ type Store interface {
 	DisownStore
 	SecurityStore
 	AddressStore
+	AccessStore
+	PersonStore
 }

@@ -54,6 +54,11 @@ func (k Keys) CodeHash(biller, signUpID, code string) string {
 	return hex.EncodeToString(mac(k.hash, "code", biller, signUpID, code))
 }
 
+// Pseudonym stands for a person who was erased; it leads to nobody.
+func (k Keys) Pseudonym(biller, userID string) string {
+	return "erased-" + hex.EncodeToString(mac(k.hash, "pseudonym", biller, userID))[:24]
+}
+
 // SameHash compares two hashes in constant time.
 func SameHash(a, b string) bool { return a != "" && hmac.Equal([]byte(a), []byte(b)) }
 

@@ -71,8 +71,10 @@ func insertActivity(ctx context.Context, q querier, biller string, a portal.Acti
 
 // tellPerson sends the notice, whose link lets the person disown what happened.
 func (s *Store) tellPerson(ctx context.Context, tx *sqlx.Tx, biller string, a portal.Activity) error {
-	if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
-		return err
+	if a.Action.Disownable() {
+		if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
+			return err
+		}
 	}
 	return enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailNotice, ID: a.ID}, a.At)
 }

@@ -116,7 +116,7 @@ func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
 // those that refer to later ones.
 func tables() []string {
 	return []string{
-		"billers", "throttles", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups", "devices", "address_changes",
+		"billers", "throttles", "access_requests", "erased_acceptances", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups", "devices", "address_changes",
 		"users", "tokens", "history", "invitations", "customer_terms", "customers", "proofs", "activity", "resets",
 	}
 }

@@ -235,7 +235,7 @@ func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row sig
 		WHERE biller_id = $3 AND id = $4`, userID, su.HandleHash, biller, su.ID); err != nil {
 		return fmt.Errorf("set user: %w", err)
 	}
-	if err := grantChosen(ctx, tx, biller, su.ID, userID, now); err != nil {
+	if err := grantChosen(ctx, tx, biller, su.ID, userID, inv, now); err != nil {
 		return err
 	}
 	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationAccept); err != nil {
@@ -285,17 +285,19 @@ func insertUser(ctx context.Context, q querier, biller string, su portal.SignUp,
 	return created, nil
 }
 
-func grantChosen(ctx context.Context, q querier, biller, signUpID, userID string, now time.Time) error {
+func grantChosen(ctx context.Context, q querier, biller, signUpID, userID string, inv portal.Invitation, now time.Time) error {
 	_, err := q.ExecContext(ctx, `
-		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at)
+		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
 		SELECT
 			biller_id,
 			CAST($3 AS TEXT),
 			customer_id,
 			'active',
-			CAST($4 AS BIGINT)
+			CAST($4 AS BIGINT),
+			CAST($5 AS TEXT),
+			CAST($6 AS TEXT)
 		FROM signup_customers
-		WHERE biller_id = $1 AND signup_id = $2`, biller, signUpID, userID, us(now))
+		WHERE biller_id = $1 AND signup_id = $2`, biller, signUpID, userID, us(now), string(inv.Right), keptBy(inv))
 	if err != nil {
 		return fmt.Errorf("insert grants: %w", err)
 	}

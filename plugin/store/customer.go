@@ -135,6 +135,9 @@ func (s *Store) CustomerView(ctx context.Context, biller, customerID string, now
 		return portal.CustomerView{}, err
 	}
 	view.NextSendAt = portal.NextSend(sent, portal.SendGap, portal.SendsADay, portal.SendWindow, now)
+	if view.Invited, err = accessInvitations(ctx, s.db.R, biller, customerID); err != nil {
+		return portal.CustomerView{}, err
+	}
 	if view.History, err = history(ctx, s.db.R, biller, customerID); err != nil {
 		return portal.CustomerView{}, err
 	}
@@ -353,6 +356,11 @@ func contactChanged(ctx context.Context, tx *sqlx.Tx, biller string, old custome
 	}
 	if why != "" {
 		if err := revokeOpen(ctx, tx, biller, c.ID, why, now); err != nil {
+			return err
+		}
+	}
+	if c.Archived && !old.Archived {
+		if err := revokeAllAccess(ctx, tx, biller, c.ID, why, now); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,7 @@ type exportGrant struct {
 	CustomerNumber string   `db:"number" json:"customer_number"`
 	CustomerName   string   `db:"name" json:"customer_name"`
 	State          string   `db:"state" json:"state"`
+	Right          string   `db:"access_right" json:"right"`
 	CreatedAt      exported `db:"created_at" json:"created_at"`
 }
 
@@ -93,7 +94,7 @@ type exportAcceptance struct {
 // Export implements portal.ExportStore.
 func (s *Store) Export(ctx context.Context, biller string, send func(kind string, row any) error) error {
 	for _, kind := range []func(context.Context, *sqldb.DB, string, func(string, any) error) error{
-		exportPeople, exportInvitations, exportAgreements,
+		exportPeople, exportInvitations, exportAccess, exportAgreements,
 	} {
 		if err := kind(ctx, s.db, biller, send); err != nil {
 			return err
@@ -122,6 +123,7 @@ func exportPeople(ctx context.Context, db *sqldb.DB, biller string, send func(st
 			c.number,
 			c.name,
 			g.state,
+			g.access_right,
 			g.created_at
 		FROM grants g
 		JOIN customers c

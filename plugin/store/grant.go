@@ -16,6 +16,7 @@ func grants(ctx context.Context, q querier, biller, userID string) ([]portal.Gra
 		Name        string `db:"name"`
 		DisplayName string `db:"display_name"`
 		Number      string `db:"number"`
+		Right       string `db:"access_right"`
 		CreatedAt   when   `db:"created_at"`
 	}
 	err := selectAll(ctx, q, &rows, `
@@ -24,6 +25,7 @@ func grants(ctx context.Context, q querier, biller, userID string) ([]portal.Gra
 			c.name,
 			c.display_name,
 			c.number,
+			g.access_right,
 			g.created_at
 		FROM grants g
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
@@ -35,7 +37,7 @@ func grants(ctx context.Context, q querier, biller, userID string) ([]portal.Gra
 	out := make([]portal.Grant, len(rows))
 	for i, r := range rows {
 		c := portal.Customer{Name: r.Name, DisplayName: r.DisplayName}
-		out[i] = portal.Grant{CustomerID: r.CustomerID, Name: c.Label(), Number: r.Number, CreatedAt: r.CreatedAt.Time}
+		out[i] = portal.Grant{CustomerID: r.CustomerID, Name: c.Label(), Number: r.Number, Right: portal.Right(r.Right), CreatedAt: r.CreatedAt.Time}
 	}
 	return out, nil
 }
@@ -127,11 +129,13 @@ func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID strin
 		return "", err
 	}
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at)
-		VALUES ($1, $2, $3, 'active', $4)
+		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
+		VALUES ($1, $2, $3, 'active', $4, $5, $6)
 		ON CONFLICT (biller_id, user_id, customer_id) DO UPDATE SET
 			state = excluded.state,
-			created_at = excluded.created_at`, biller, userID, inv.CustomerID, us(now)); err != nil {
+			created_at = excluded.created_at,
+			access_right = excluded.access_right,
+			kept = excluded.kept`, biller, userID, inv.CustomerID, us(now), string(inv.Right), keptBy(inv)); err != nil {
 		return "", fmt.Errorf("insert grant: %w", err)
 	}
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}

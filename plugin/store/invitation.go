@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +26,9 @@ type invitationRow struct {
 	QueuedAt   when   `db:"queued_at"`
 	OpenedAt   when   `db:"opened_at"`
 	ExpiresAt  when   `db:"expires_at"`
+	RequestID  string `db:"request_id"`
+	Permit     string `db:"permit"`
+	Right      string `db:"access_right"`
 }
 
 func (r invitationRow) invitation() portal.Invitation {
@@ -40,6 +44,9 @@ func (r invitationRow) invitation() portal.Invitation {
 		QueuedAt:   r.QueuedAt.Time,
 		OpenedAt:   r.OpenedAt.Time,
 		ExpiresAt:  r.ExpiresAt.Time,
+		RequestID:  r.RequestID,
+		Permit:     r.Permit,
+		Right:      portal.Right(r.Right),
 	}
 }
 
@@ -55,7 +62,10 @@ const selectInvitation = `
 		created_at,
 		queued_at,
 		opened_at,
-		expires_at
+		expires_at,
+		request_id,
+		permit,
+		access_right
 	FROM invitations
 	WHERE biller_id = $1`
 
@@ -71,11 +81,12 @@ func findInvitation(ctx context.Context, q querier, biller, id string) (portal.I
 	return row.invitation(), nil
 }
 
-// newestInvitation returns the customer's open invitation, or the latest closed one.
+// newestInvitation returns the open invitation to the customer's own address, or
+// the latest closed one.
 func newestInvitation(ctx context.Context, q querier, biller, customerID string) (_ portal.Invitation, found bool, err error) {
 	var row invitationRow
 	found, err = get(ctx, q, &row, selectInvitation+`
-		AND customer_id = $2
+		AND customer_id = $2 AND request_id = ''
 		ORDER BY created_at DESC, id DESC
 		LIMIT 1`, biller, customerID)
 	if err != nil {
@@ -100,6 +111,9 @@ func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitat
 		return portal.Invitation{}, err
 	}
 	if err := portal.CheckInvitable(customer.customer(), portal.Status(customer.Status), a.Granted); err != nil {
+		return portal.Invitation{}, err
+	}
+	if err := s.settleDiffering(ctx, tx, biller, customer, in); err != nil {
 		return portal.Invitation{}, err
 	}
 	sent, err := sendTimes(ctx, tx, biller, in.CustomerID, in.Now.Add(-portal.SendWindow))
@@ -173,10 +187,11 @@ func insertInvitation(ctx context.Context, tx *sqlx.Tx, biller string, inv porta
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO invitations (
 			biller_id, id, customer_id, email, email_norm, state,
-			generation, seq, created_at, queued_at, opened_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11)`,
+			generation, seq, created_at, queued_at, opened_at, expires_at, request_id, permit, access_right)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)`,
 		biller, inv.ID, inv.CustomerID, inv.Email, inv.EmailNorm, string(inv.State),
-		inv.Generation, inv.Seq, us(inv.CreatedAt), us(inv.QueuedAt), us(inv.ExpiresAt))
+		inv.Generation, inv.Seq, us(inv.CreatedAt), us(inv.QueuedAt), us(inv.ExpiresAt),
+		inv.RequestID, inv.Permit, string(cmp.Or(inv.Right, portal.RightPayer)))
 	if err != nil {
 		return portal.Invitation{}, fmt.Errorf("insert invitation: %w", err)
 	}

@@ -39,6 +39,11 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 		src.Account, err = s.Account(ctx, biller, src.Address.EmailNorm, now)
 		return src, err
 	}
+	if ref.Kind == portal.MailAccess {
+		var err error
+		src.Access, err = s.AccessRequest(ctx, biller, ref.ID)
+		return src, err
+	}
 	invitationID := ref.ID
 	if ref.Kind == portal.MailConfirmation {
 		row, err := findSignUp(ctx, s.db.R, biller, ref.ID)
@@ -81,6 +86,9 @@ func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRe
 }
 
 func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef, entry portal.HistoryEntry, e portal.InvitationEvent) error {
+	if ref.Kind == portal.MailNotice {
+		return forgetErased(ctx, s.db.W, biller, ref.ID)
+	}
 	if ref.Kind != portal.MailInvitation && ref.Kind != portal.MailConfirmation {
 		return nil // customers' histories tell of invitations and sign-ups only
 	}

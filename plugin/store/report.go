@@ -346,7 +346,7 @@ func otherSignIns(ctx context.Context, db *sqlx.DB, biller string, customerIDs [
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
-		WHERE g.biller_id = ? AND g.customer_id IN (?) AND g.state = 'active' AND u.email_norm <> c.email_norm
+		WHERE g.biller_id = ? AND g.customer_id IN (?) AND g.state = 'active' AND `+differs+`
 		ORDER BY u.email_norm`, biller, customerIDs)
 	if err != nil {
 		return nil, fmt.Errorf("read sign-ins: %w", err)

@@ -181,7 +181,10 @@ func TestNoInvitationForWhoHasAccess(t *testing.T) {
 		moved.Email, moved.Version = "new@acme.com", 2
 		must(t, w.ApplyCustomers(ctx, w.caller, []portal.Customer{moved}))
 		w.clock.Add(portal.SendGap)
-		_, err = w.Invite(ctx, w.caller, "c1")
+		if _, err = w.Invite(ctx, w.caller, "c1"); !errors.Is(err, portal.ErrSignInDiffers) {
+			t.Errorf("invite beside the old address: %v", err)
+		}
+		_, err = w.InviteInstead(ctx, w.caller, "c1")
 		must(t, err)
 	})
 }

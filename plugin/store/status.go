@@ -178,6 +178,9 @@ func (s *Store) refreshOne(ctx context.Context, biller, customerID string, now t
 			return err
 		}
 	}
+	if err := expireAccess(ctx, tx, biller, customerID, now); err != nil {
+		return err
+	}
 	if err := refreshStatus(ctx, tx, biller, customerID, now); err != nil {
 		return err
 	}

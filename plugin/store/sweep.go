@@ -18,6 +18,9 @@ const activityKept = 365 * 24 * time.Hour
 // resetsKept is how long a dead reset still says so.
 const resetsKept = 7 * 24 * time.Hour
 
+// closedRequestsKept is how long a request for access is kept after its time.
+const closedRequestsKept = 90 * 24 * time.Hour
+
 // Sweep implements portal.CustomerStore. Each statement stands alone.
 func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
 	deletions := []struct {
@@ -60,6 +63,12 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				FROM resets
 				WHERE biller_id = $1 AND expires_at <= $2
 				LIMIT $3)`, now.Add(-resetsKept)},
+		{`DELETE FROM access_requests
+			WHERE biller_id = $1 AND id IN (
+				SELECT id
+				FROM access_requests
+				WHERE biller_id = $1 AND expires_at <= $2
+				LIMIT $3)`, now.Add(-closedRequestsKept)},
 		{`DELETE FROM tokens
 			WHERE biller_id = $1 AND hash IN (
 				SELECT hash

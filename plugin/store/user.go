@@ -79,12 +79,17 @@ func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newH
 	return nil
 }
 
+// differs tells, of user u with grant g on customer c, that the address to sign in
+// with is not the customer's, and that nobody decided to keep it beside that one.
+const differs = `(u.email_norm <> c.email_norm AND g.kept <> '*' AND g.kept <> ('=' || c.email_norm))`
+
 func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
 	var rows []struct {
 		UserID  string `db:"user_id"`
 		Email   string `db:"email"`
 		State   string `db:"state"`
 		Grant   string `db:"grant_state"`
+		Right   string `db:"access_right"`
 		Since   when   `db:"since"`
 		Differs bool   `db:"differs"`
 	}
@@ -94,8 +99,9 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			u.email,
 			u.state,
 			g.state AS grant_state,
+			g.access_right,
 			g.created_at AS since,
-			u.email_norm <> c.email_norm AS differs
+			`+differs+` AS differs
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
@@ -111,6 +117,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			Email:   r.Email,
 			State:   portal.UserState(r.State),
 			Grant:   portal.GrantState(r.Grant),
+			Right:   portal.Right(r.Right),
 			Since:   r.Since.Time,
 			Differs: r.Differs,
 		}

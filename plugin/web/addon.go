@@ -16,6 +16,8 @@ type addonPage struct {
 	CanReport bool
 	// CanConfigure leads to the user agreement.
 	CanConfigure bool
+	// Requests says how many people ask for access; empty if nobody does.
+	Requests string
 	// Empty is true until customers are in the projection.
 	Empty bool
 }
@@ -28,10 +30,18 @@ func (s *Web) addon(v *visit) error {
 	if err != nil {
 		return err
 	}
+	asking, err := s.service.CountAccessRequests(v.r.Context(), v.caller)
+	if err != nil {
+		return err
+	}
+	requests := ""
+	if asking > 0 {
+		requests = v.N("addon.requests", asking)
+	}
 	report := v.caller.Can(portal.AbilityReport)
 	return s.pages.addon.Render(v.w, v.r, http.StatusOK, addonPage{
 		frame: v.titled(v.T("addon.title")), PortalURL: v.call.PortalURL,
-		Figures: v.figures(counts, report), CanReport: report, CanConfigure: v.caller.Can(portal.AbilityConfigure), Empty: total(counts) == 0,
+		Figures: v.figures(counts, report), CanReport: report, CanConfigure: v.caller.Can(portal.AbilityConfigure), Empty: total(counts) == 0, Requests: requests,
 	})
 }
 

@@ -75,6 +75,16 @@ func historyMark(k portal.HistoryKind) (icon, tone string) {
 		return "calendar-x", "warn"
 	case portal.HistoryRevoked:
 		return "bar", ""
+	case portal.HistoryAsked:
+		return "people", "info"
+	case portal.HistoryApproved, portal.HistoryKept, portal.HistoryEnabled:
+		return "check", "good"
+	case portal.HistoryRefused, portal.HistoryRemoved, portal.HistoryErased:
+		return "bar", ""
+	case portal.HistoryRight:
+		return "person", ""
+	case portal.HistoryDisabled:
+		return "lock", "warn"
 	case portal.HistoryLink:
 		return "copy", ""
 	}

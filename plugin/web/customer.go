@@ -27,6 +27,10 @@ type customerPage struct {
 	OpenUntil            string
 	History              []historyLine
 	People               []personLine
+	// Differing are the people about whom staff have to decide.
+	Differing []differing
+	Requests  []requestRow
+	Invited   []invitedLine
 }
 
 // notice says what happened or what to do.
@@ -41,9 +45,16 @@ type historyLine struct{ Icon, Tone, Title, At, Detail string }
 // is not the one in the profile.
 type personLine struct {
 	Email, Since, Differs string
+	// Href manages the person; Disabled and Viewer are said where they are so.
+	Href             string
+	Disabled, Viewer bool
 	// Accepted are the versions of the user agreement.
 	Accepted []acceptanceRow
 }
+
+// differing is a person whose address to sign in with is not the profile's, with
+// what staff can do; Replace is empty where nobody can be invited.
+type differing struct{ Text, Keep, Replace, Remove string }
 
 // customerTab is the slot in the platform's own page.
 func (s *Web) customerTab(v *visit) error {
@@ -93,13 +104,39 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		return customerPage{}, err
 	}
 	for _, person := range view.People {
+		here := v.personPath(id, person.UserID)
+		if person.Differs {
+			p.Differing = append(p.Differing, v.differing(view, person, here))
+			p.CanInvite, p.CanLink = false, false
+		}
 		line := personLine{Email: person.Email, Since: v.T("customer.people.since", "Date", v.Date(person.Since)), Accepted: accepted[person.UserID]}
 		if person.Differs {
 			line.Differs = v.T("customer.people.differs")
 		}
+		line.Href, line.Disabled, line.Viewer = here, person.State == portal.UserDisabled, person.Right == portal.RightViewer
 		p.People = append(p.People, line)
 	}
-	return p, nil
+	p.Invited = v.invitedLines(id, view.Invited)
+	requests, err := v.web.service.AccessRequests(v.r.Context(), v.caller, id)
+	p.Requests = v.requestRows(requests)
+	for i := range p.Requests {
+		p.Requests[i].CustomerHref = "" // it is this page
+	}
+	return p, err
+}
+
+func (v *visit) differing(view portal.CustomerView, person portal.Person, here string) differing {
+	d := differing{
+		Text: v.T("customer.differs.text", "Email", person.Email, "Profile", view.Customer.Email),
+		Keep: here + "/" + actKeep, Remove: here + "/" + actRemove,
+	}
+	switch {
+	case view.Customer.Email == "":
+		d.Text = v.T("customer.differs.text.none", "Email", person.Email)
+	case portal.CheckInvitable(view.Customer, view.Status, view.HasAccess) == nil:
+		d.Replace = here + "/" + actReplace
+	}
+	return d
 }
 
 func (v *visit) history(entries []portal.HistoryEntry) []historyLine {
@@ -159,9 +196,12 @@ func (v *visit) customerNotice(view portal.CustomerView) *notice {
 		}
 		return &notice{Tone: "good", Icon: "check", Text: v.T(key, "Email", view.Customer.Email)}
 	}
+	if why := q.Get("refused"); why != "" {
+		return v.refusedNotice(why)
+	}
 	switch apperr.Code(q.Get("error")) {
 	case "":
-		return nil
+		return v.peopleNotice(view, q.Get("notice"))
 	case apperr.TooManyRequests:
 		text := v.T("customer.error.wait")
 		if !view.NextSendAt.IsZero() {
@@ -174,6 +214,30 @@ func (v *visit) customerNotice(view portal.CustomerView) *notice {
 		if err := portal.CheckInvitable(view.Customer, view.Status, view.HasAccess); err != nil {
 			return &notice{Tone: "bad", Icon: "warning", Text: apperr.MessageOf(v.told(err))}
 		}
+	}
+	return &notice{Tone: "bad", Icon: "warning", Text: v.T("customer.error.other")}
+}
+
+// peopleNotice says what staff did about a person, if the history has just kept it.
+func (v *visit) peopleNotice(view portal.CustomerView, kind string) *notice {
+	switch portal.HistoryKind(kind) {
+	case portal.HistoryApproved, portal.HistoryRefused, portal.HistoryRemoved, portal.HistoryKept, portal.HistoryErased, portal.HistoryRevoked:
+	default:
+		return nil
+	}
+	for _, e := range view.History {
+		if string(e.Kind) == kind && v.justNow(e.At) {
+			return &notice{Tone: "good", Icon: "check", Text: v.T("customer.notice." + kind)}
+		}
+	}
+	return nil
+}
+
+// refusedNotice says why something about a person was not done.
+func (v *visit) refusedNotice(why string) *notice {
+	switch why {
+	case "decided", "has", "archived", "dead", "differs", "gone", "wait":
+		return &notice{Tone: "warn", Icon: "info", Text: v.T("customer.refused." + why)}
 	}
 	return &notice{Tone: "bad", Icon: "warning", Text: v.T("customer.error.other")}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -38,8 +39,13 @@ type homePage struct {
 	More           bool
 }
 
-// HowToPay says whom to call.
-func (p homePage) HowToPay() template.HTML { return p.ask("home.pay") }
+// HowToPay says whom to call, to those who may pay.
+func (p homePage) HowToPay() template.HTML {
+	if !p.Profile.MayPay() {
+		return p.Rich("home.viewer", "Biller", p.Name())
+	}
+	return p.ask("home.pay")
+}
 
 // openInvoice is a row of the home page.
 type openInvoice struct {
@@ -70,7 +76,9 @@ func (s *Web) home(v *visit) error {
 		return err
 	}
 	p := homePage{portalPage: v.portalPage(v.T("home.title"), "page"), Offers: offers}
-	p.Added = v.added(p.Profile)
+	if p.Added = v.added(p.Profile); p.Added == "" {
+		p.Added = v.addedMany()
+	}
 	if p.Profile.CustomerID == "" && len(offers) == 0 {
 		return v.message(http.StatusForbidden, messagePage{
 			Icon: "lock", Heading: v.T("message.noaccess.title"), Lead: v.ask("message.noaccess"),
@@ -131,6 +139,39 @@ func (s *Web) addOffer(v *visit) error {
 		return err
 	}
 	return v.redirect("/?added=" + url.QueryEscape(customerID))
+}
+
+// addAllOffers is **Add all**: each offer on its own, so that one which is gone
+// keeps nobody from the others.
+func (s *Web) addAllOffers(v *visit) error {
+	offers, err := s.service.Offers(v.r.Context(), v.caller, v.cookie(cookieSession))
+	if err != nil {
+		return err
+	}
+	for _, o := range offers {
+		_, err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), o.InvitationID)
+		if err != nil && !errors.Is(err, portal.ErrOfferGone) {
+			return err
+		}
+	}
+	return v.redirect("/?added=all")
+}
+
+// addedMany counts the customers that were added just now, after **Add all**.
+func (v *visit) addedMany() string {
+	if web.QueryValue(v.r, "added") != "all" {
+		return ""
+	}
+	n := 0
+	for _, g := range v.session.Grants {
+		if v.justNow(g.CreatedAt) {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return v.N("offer.all.done", n)
 }
 
 // fresh is how long what somebody did is told of on the page that follows.

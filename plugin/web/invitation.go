@@ -18,6 +18,8 @@ type invitationPage struct {
 	Action                string
 	Customer, MaskedEmail string
 	ExpiresAt             time.Time
+	// AskHref is **Ask {Biller} for access**, once somebody typed another address.
+	AskHref string
 }
 
 func (v *visit) openLink() (portal.LinkView, error) {
@@ -115,7 +117,11 @@ func (v *visit) linkFailed(err error, link portal.LinkView, f *web.Form, again f
 }
 
 func (v *visit) registerForm(status int, link portal.LinkView, f *web.Form) error {
-	return v.web.pages.invitationOpen.Render(v.w, v.r, status, v.invitationPage("start.title", link, f, "email", "password"))
+	p := v.invitationPage("start.title", link, f, "email", "password")
+	if p.Error("email") != "" {
+		p.AskHref = v.askHref()
+	}
+	return v.web.pages.invitationOpen.Render(v.w, v.r, status, p)
 }
 
 func (v *visit) resumeForm(status int, link portal.LinkView, f *web.Form) error {

@@ -44,8 +44,9 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 	case portal.LinkSignedInAsOther:
 		return messagePage{
 			Icon: "people", Heading: v.T("message.other.title"),
-			Lead: v.Rich("message.other.lead", "Email", v.Bold(link.SignedInAs), "Invited", v.Bold(link.MaskedEmail)),
-			Does: &action{Label: v.T("message.other.button"), Href: here + "/switch"},
+			Lead:  v.Rich("message.other.lead", "Email", v.Bold(link.SignedInAs), "Invited", v.Bold(link.MaskedEmail)),
+			Does:  &action{Label: v.T("message.other.button"), Href: here + "/switch"},
+			Links: []action{{Label: v.T("access.ask", "Biller", v.Name()), Href: here + "/access", Quiet: true}},
 		}
 	}
 	return messagePage{Icon: "bar", Heading: v.T("message.gone.title"), Lead: v.Rich("message.revoked.lead", "Biller", v.Name())}

@@ -33,6 +33,12 @@ type pages struct {
 	signupLink         *web.Page[confirmLinkPage]
 	signupAgreement    *web.Page[agreementPage]
 
+	accessAsk *web.Page[askPage]
+	erase     *web.Page[erasePage]
+
+	accessRequests    *web.Page[requestsPage]
+	person            *web.Page[personPage]
+	personConfirm     *web.Page[confirmPersonPage]
 	addon             *web.Page[addonPage]
 	versions          *web.Page[versionsPage]
 	version           *web.Page[versionPage]
@@ -62,7 +68,7 @@ func newLoader() (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare pages: %w", err)
 	}
-	staff, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/staff_frame.html", "templates/customer_tab.html", "templates/registrations_table.html"}})
+	staff, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/staff_frame.html", "templates/customer_tab.html", "templates/access_list.html", "templates/registrations_table.html"}})
 	if err != nil {
 		return nil, fmt.Errorf("prepare staff pages: %w", err)
 	}
@@ -98,9 +104,15 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
 		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, steps: steps, Before: &earlier{Changes: "-"}}),
 
-		versions:          load(l, l.staff, "agreement_versions.html", versionsPage{frame: f, Notice: &notice{Icon: "info"}, Versions: []versionRow{{Badge: badge{Icon: "info"}, Withdraw: "-"}}}),
-		version:           load(l, l.staff, "agreement_version.html", versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}, Before: "-", Changes: "-"}, versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}}),
-		draft:             load(l, l.staff, "agreement_draft.html", draftPage{frame: f, form: failedForm("text", "on"), Preview: "-", Changes: "-"}, draftPage{frame: f, form: form}),
+		versions:  load(l, l.staff, "agreement_versions.html", versionsPage{frame: f, Notice: &notice{Icon: "info"}, Versions: []versionRow{{Badge: badge{Icon: "info"}, Withdraw: "-"}}}),
+		version:   load(l, l.staff, "agreement_version.html", versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}, Before: "-", Changes: "-"}, versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}}),
+		draft:     load(l, l.staff, "agreement_draft.html", draftPage{frame: f, form: failedForm("text", "on"), Preview: "-", Changes: "-"}, draftPage{frame: f, form: form}),
+		accessAsk: load(l, l.public, "access_ask.html", askPage{frame: f, form: form, steps: steps}),
+		erase:     load(l, l.public, "security_erase.html", erasePage{portalPage: signedIn, form: form}),
+
+		accessRequests:    load(l, l.staff, "access_requests.html", requestsPage{frame: f, Requests: make([]requestRow, 1)}, requestsPage{frame: f}),
+		person:            load(l, l.staff, "person.html", personPage{frame: f, Rights: portal.Rights(), CanErase: true}, personPage{frame: f, Disabled: true, Notice: "-"}),
+		personConfirm:     load(l, l.staff, "person_confirm.html", confirmPersonPage{frame: f}),
 		addon:             load(l, l.staff, "addon.html", addonPage{frame: f, Figures: make([]figure, 1)}),
 		customer:          load(l, l.staff, "customer.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
 		customerPage:      load(l, l.staff, "customer_page.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),

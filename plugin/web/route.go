@@ -26,7 +26,7 @@ type publicRoute struct {
 }
 
 func (s *Web) publicRoutes() []publicRoute {
-	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.securityRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
+	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.securityRoutes(), s.accessRoutes(), s.eraseRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
 }
 
 func (s *Web) memberRoutes() []publicRoute {
@@ -35,6 +35,7 @@ func (s *Web) memberRoutes() []publicRoute {
 		{"GET /invoices/{id}", member, s.invoice},
 		{"POST /profile", member, s.switchProfile},
 		{"POST /offers/{id}/add", member, s.addOffer},
+		{"POST /offers/all", member, s.addAllOffers},
 	}
 }
 
@@ -73,7 +74,7 @@ type staffRoute struct {
 }
 
 func (s *Web) staffRoutes() []staffRoute {
-	return slices.Concat(s.agreementStaffRoutes(), []staffRoute{
+	return slices.Concat(s.agreementStaffRoutes(), s.peopleRoutes(), []staffRoute{
 		{"GET /{$}", portal.AbilityInvite, s.addon},
 		{"GET /customers/{id}", portal.AbilityInvite, s.customerPage},
 		{"POST /customers/{id}/invite", portal.AbilityInvite, s.invite},

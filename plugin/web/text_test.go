@@ -319,7 +319,15 @@ func madeKeys(tb testing.TB) []string {
 	add("weekday", "0", "1", "2", "3", "4", "5", "6")
 	add("step", "1", "2", "3", "4", "5")
 	add("strength", "0", "1", "2", "3", "4")
-	add("required", "email", "password", "code", "current")
+	add("required", "email", "password", "code", "current", "name")
+	add("customer.notice", "access_approved", "access_declined", "removed", "kept", "erased", "revoked")
+	add("customer.refused", "decided", "has", "archived", "dead", "differs", "gone", "wait")
+	for _, act := range []string{"disable", "remove", "replace", "erase"} {
+		add("person."+act, "title", "lead", "button")
+	}
+	for _, right := range portal.Rights() {
+		add("right", string(right), string(right)+".hint")
+	}
 	for _, a := range actions(tb) {
 		if portal.Action(a).Notice() {
 			add("mail.notice."+a, "subject", "lead")
