@@ -10,6 +10,11 @@ DATA_DIR ?= .data
 MARKET := $(DATA_DIR)/marketplace
 TOOLS := bin/tools
 PACKAGES ?= ./...
+# PLATFORMS are those that make package builds for: all that the manifest lists.
+PLATFORMS ?= $(shell sed -n '/^platforms:/,$$s/^  - //p' manifest.yaml)
+PORTAL := dist/customer-portal-$(VERSION).addon
+# pack writes a package of the portal with the programs for the platforms given.
+pack = bin/addon pack --manifest manifest.yaml --static sdk/web/look --include plugin/README.md --include CHANGELOG.md --include LICENSE
 
 .PHONY: run publish build package lint test proof bench fuzz proto breached tools test-deps npm clean
 
@@ -17,10 +22,12 @@ PACKAGES ?= ./...
 run: publish
 	bin/billhost serve --dev --data-dir $(DATA_DIR) --marketplace-url $(MARKET) --marketplace-root $(MARKET)/metadata/1.root.json
 
-## publish: offer the add-on as it is now in the local marketplace, made at the first time.
-publish: build package
+## publish: offer the add-on as it is now, for this machine only, in the local marketplace, made at the first time.
+publish: build
+	mkdir -p dist
+	$(pack) --binary $(PLATFORM)=bin/customer-portal --out dist/local.addon
 	@test -e $(MARKET)/metadata/1.root.json || bin/billhost marketplace init --data-dir $(DATA_DIR)
-	bin/billhost marketplace publish --data-dir $(DATA_DIR) --replace dist/customer-portal-$(VERSION).addon
+	bin/billhost marketplace publish --data-dir $(DATA_DIR) --replace dist/local.addon
 	@bin/billhost marketplace refresh --data-dir $(DATA_DIR) >/dev/null
 
 build:
@@ -28,10 +35,14 @@ build:
 	CGO_ENABLED=0 go build -o bin/addon ./sdk/cmd/addon
 	CGO_ENABLED=0 go build -trimpath -o bin/customer-portal ./plugin
 
+## package: the add-on for every platform that its manifest lists, checked, to publish in a marketplace.
 package: build
-	mkdir -p dist
-	bin/addon pack --manifest manifest.yaml --binary $(PLATFORM)=bin/customer-portal --static sdk/web/look \
-		--include README.md --include CHANGELOG.md --include LICENSE --out dist/customer-portal-$(VERSION).addon
+	@for p in $(PLATFORMS); do \
+		echo "building for $$p"; mkdir -p dist/$${p/\//_}; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -o dist/$${p/\//_}/addon ./plugin; \
+	done
+	$(pack) $(foreach p,$(PLATFORMS),--binary $(p)=dist/$(subst /,_,$(p))/addon) --out $(PORTAL)
+	bin/addon validate --quiet $(PORTAL)
 
 ## lint: the static checks.
 lint: tools

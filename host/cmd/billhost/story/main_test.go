@@ -69,7 +69,7 @@ func build(dir string) (programs, error) {
 		{"go", "build", "-o", tool, "./sdk/cmd/addon"},
 		{"go", "build", "-trimpath", "-o", portal, "./plugin"},
 		{tool, "pack", "--manifest", "manifest.yaml", "--binary", runtime.GOOS + "/" + runtime.GOARCH + "=" + portal,
-			"--static", "sdk/web/look", "--include", "README.md", "--include", "CHANGELOG.md", "--include", "LICENSE",
+			"--static", "sdk/web/look", "--include", "plugin/README.md", "--include", "CHANGELOG.md", "--include", "LICENSE",
 			"--out", packed},
 		append([]string{p.billhost, "marketplace", "init"}, signing...),
 		append([]string{p.billhost, "marketplace", "publish", packed}, signing...),
