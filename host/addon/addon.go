@@ -72,6 +72,10 @@ type Staff struct {
 	Abilities []string
 	// Locale is the language tag of the person's choice; empty means the biller's.
 	Locale string
+	// AuthenticatedAt is when the person last proved who they are. The host sends
+	// people whose proof is old to sign in again before it deletes data or operates
+	// an add-on. Zero, for a platform that does not tell, asks for nothing.
+	AuthenticatedAt time.Time
 }
 
 // Can tells whether the staff user holds the ability.

@@ -84,13 +84,13 @@ func (h *Handler) operatorRoutes() []route {
 	}
 	return []route{
 		{"GET", "/{id}/operate", operates(h.operate), false},
-		{"GET", "/{id}/operate/upgrade", operates(h.upgradeAsk), false},
-		{"POST", "/{id}/operate/upgrade", operates(h.upgrade), false},
-		{"GET", "/{id}/operate/rollback", operates(h.rollbackAsk), false},
-		{"POST", "/{id}/operate/rollback", operates(h.rollback), false},
-		{"POST", "/{id}/operate/retry", operates(h.order(Operator.Retry)), false},
-		{"POST", "/{id}/operate/approve", operates(h.order(Operator.Approve)), false},
-		{"POST", "/{id}/operate/disapprove", operates(h.order(Operator.Disapprove)), false},
+		{"GET", "/{id}/operate/upgrade", operates(h.fresh(h.upgradeAsk)), false},
+		{"POST", "/{id}/operate/upgrade", operates(h.fresh(h.upgrade)), false},
+		{"GET", "/{id}/operate/rollback", operates(h.fresh(h.rollbackAsk)), false},
+		{"POST", "/{id}/operate/rollback", operates(h.fresh(h.rollback)), false},
+		{"POST", "/{id}/operate/retry", operates(h.fresh(h.order(Operator.Retry))), false},
+		{"POST", "/{id}/operate/approve", operates(h.fresh(h.order(Operator.Approve))), false},
+		{"POST", "/{id}/operate/disapprove", operates(h.fresh(h.order(Operator.Disapprove))), false},
 	}
 }
 

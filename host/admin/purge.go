@@ -33,8 +33,8 @@ func (h *Handler) purgeRoutes() []route {
 	}
 	return []route{
 		{"POST", "/{id}/export", h.export, true},
-		{"GET", "/{id}/purge", h.purgeAsk, true},
-		{"POST", "/{id}/purge", h.purge, true},
+		{"GET", "/{id}/purge", h.fresh(h.purgeAsk), true},
+		{"POST", "/{id}/purge", h.fresh(h.purge), true},
 	}
 }
 

@@ -24,11 +24,11 @@ type publisher interface {
 	Publish(ctx context.Context, biller string, e sdk.Event) error
 }
 
-// newOutbox returns the worker that delivers events.
-func newOutbox(db *sqldb.DB, s *store.Store, to publisher, log *slog.Logger) (*jobs.Worker, error) {
+// newOutbox returns the worker that delivers events, and mails to staff.
+func newOutbox(db *sqldb.DB, s *store.Store, to publisher, staff *staffMail, log *slog.Logger) (*jobs.Worker, error) {
 	deliver := func(ctx context.Context, j jobs.Job) error { return deliverEvent(ctx, s, to, j) }
 	return jobs.NewWorker(jobs.Config{
-		DB: db, Handlers: map[string]jobs.Handler{store.EventJob: deliver}, Log: log, Now: now,
+		DB: db, Handlers: map[string]jobs.Handler{store.EventJob: deliver, store.AskJob: staff.do}, Log: log, Now: now,
 		Poll: eventPoll, Backoff: jobs.Exponential(time.Second, eventBackoff),
 	})
 }

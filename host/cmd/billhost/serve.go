@@ -133,7 +133,11 @@ func (s *server) openHost(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, s.host.Close)
 	s.web.Attach(s.host)
-	if s.outbox, err = newOutbox(s.books.db, s.books.Store, s.host, s.log); err != nil {
+	staff, err := s.openStaffMail()
+	if err != nil {
+		return err
+	}
+	if s.outbox, err = newOutbox(s.books.db, s.books.Store, s.host, staff, s.log); err != nil {
 		return err
 	}
 	return s.countBooks()

@@ -26,6 +26,8 @@ const (
 	AuditStaffSignedIn  = "staff.signed_in"
 	AuditStaffRefused   = "staff.sign_in_refused"
 	AuditStaffSignedOut = "staff.signed_out"
+	AuditStaffPassword  = "staff.password_changed"
+	AuditStaffBlocked   = "staff.sign_in_blocked"
 )
 
 // Actor is who asks and from where, as far as an audit record wants it. It
@@ -36,6 +38,7 @@ type Actor struct {
 	// Name says more than the id where nobody is signed in.
 	Name      string
 	IP        string
+	Agent     string
 	RequestID string
 }
 

@@ -69,9 +69,16 @@ type Staff struct {
 	Role         Role
 	// Disabled people cannot sign in, and their sessions have ended.
 	Disabled bool
+	// HasPassword tells that the person chose one. AuthenticatedAt is when the
+	// session began; both are set by Session only.
+	HasPassword     bool
+	AuthenticatedAt time.Time
 }
+
+// Fresh tells whether the person has just proven who they are.
+func (s Staff) Fresh(now time.Time) bool { return now.Sub(s.AuthenticatedAt) < FreshLife }
 
 // Addon returns the person as add-ons know them.
 func (s Staff) Addon() addon.Staff {
-	return addon.Staff{ID: s.ID, Name: s.Name, Email: s.Email, BillerID: s.BillerID, Abilities: s.Role.Abilities()}
+	return addon.Staff{ID: s.ID, Name: s.Name, Email: s.Email, BillerID: s.BillerID, Abilities: s.Role.Abilities(), AuthenticatedAt: s.AuthenticatedAt}
 }

@@ -157,26 +157,10 @@ func (s *Store) SignIn(ctx context.Context, token string) (session string, err e
 	if err != nil {
 		return "", fmt.Errorf("use link: %w", err)
 	}
-	sess, err := newSecret(t.biller)
-	if err != nil {
+	if session, err = s.startSession(ctx, tx, t.biller, staffID, "link"); err != nil {
 		return "", err
 	}
-	if err := s.lockActive(ctx, tx, t.biller, staffID); err != nil {
-		return "", err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO staff_sessions (biller_id, token_hash, staff_id, created_at, seen_at, expires_at)
-		VALUES ($1, $2, $3, $4, $4, $5)`, t.biller, sess.hash, staffID, now, now.Add(books.StaffSessionLife))
-	if err != nil {
-		return "", fmt.Errorf("insert session: %w", err)
-	}
-	if err := sweepSessions(ctx, tx, t.biller, now); err != nil {
-		return "", err
-	}
-	if err := s.audit(ctx, tx, t.biller, addon.AuditRecord{Action: books.AuditStaffSignedIn, StaffID: staffID, Object: staffID, Detail: map[string]string{"with": "link"}}); err != nil {
-		return "", err
-	}
-	return sess.token, tx.Commit()
+	return session, tx.Commit()
 }
 
 // refuseLink records that somebody tried a link that was used before or is too
@@ -222,7 +206,9 @@ func sweepSessions(ctx context.Context, tx *sqlx.Tx, biller string, now time.Tim
 
 type sessionRow struct {
 	staffRow
-	SeenAt time.Time `db:"seen_at"`
+	HasPassword bool      `db:"has_password"`
+	CreatedAt   time.Time `db:"created_at"`
+	SeenAt      time.Time `db:"seen_at"`
 }
 
 // Session returns who is signed in with the token and counts as a use.
@@ -242,6 +228,8 @@ func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) 
 			p.name,
 			CASE WHEN p.operator THEN 'operator' ELSE p.role END AS role,
 			p.disabled,
+			p.password_hash <> '' AS has_password,
+			s.created_at,
 			s.seen_at
 		FROM staff_sessions s
 		JOIN staff p
@@ -264,7 +252,9 @@ func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) 
 			return books.Staff{}, err
 		}
 	}
-	return rows[0].staff(), nil
+	staff := rows[0].staff()
+	staff.HasPassword, staff.AuthenticatedAt = rows[0].HasPassword, rows[0].CreatedAt
+	return staff, nil
 }
 
 func (s *Store) touch(ctx context.Context, t secret, now time.Time) error {

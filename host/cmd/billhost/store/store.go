@@ -33,7 +33,7 @@ func Migrations() (sqldb.Migrations, error) {
 	if err != nil {
 		return sqldb.Migrations{}, fmt.Errorf("open migrations: %w", err)
 	}
-	return sqldb.Migrations{Name: "billhost", Files: files, Program: 1, Reference: []string{"billers", "platform"}}, nil
+	return sqldb.Migrations{Name: "billhost", Files: files, Program: 1, Reference: []string{"billers", "platform", "staff_tries", "staff_asks"}}, nil
 }
 
 // Store keeps the books. Make one with New.

@@ -70,10 +70,14 @@ type pages struct {
 	report       *sdkweb.Page[reportPage]
 	audit        *sdkweb.Page[auditPage]
 
-	signInHelp *sdkweb.Page[signInPage]
-	signInAsk  *sdkweb.Page[signInPage]
-	signInDead *sdkweb.Page[signInPage]
-	outside    *sdkweb.Page[problemPage]
+	signInForm   *sdkweb.Page[signInPage]
+	signInForgot *sdkweb.Page[signInPage]
+	signInSent   *sdkweb.Page[signInPage]
+	signInAgain  *sdkweb.Page[signInPage]
+	signInChoose *sdkweb.Page[signInPage]
+	signInAsk    *sdkweb.Page[signInPage]
+	signInDead   *sdkweb.Page[signInPage]
+	outside      *sdkweb.Page[problemPage]
 }
 
 func newPages(files fs.FS) (pages, error) {
@@ -91,14 +95,18 @@ func newPages(files fs.FS) (pages, error) {
 		parse(&p.host, inside, "host.html"),
 		parse(&p.problem, inside, "problem.html"),
 		parse(&p.overview, inside, "overview.html", overviewPage{}, overviewPage{Overdue: []overdue{{}}}),
-		parse(&p.account, inside, "account.html"),
+		parse(&p.account, inside, "account.html", accountSamples()...),
 		parse(&p.customers, inside, "customers.html", customersPage{}, customersPage{Customers: []sdk.Customer{{ParentID: "x", Email: "x"}}, Prev: "x", Next: "x"}),
 		parse(&p.customer, inside, "customer.html", customerSamples()...),
 		parse(&p.customerForm, inside, "customer_form.html", customerFormPage{Form: &sdkweb.Form{}}, customerFormPage{Form: &sdkweb.Form{Message: "x"}, ID: "x"}),
 		parse(&p.invoice, inside, "invoice.html", invoicePage{}, invoicePage{Invoice: sdk.Invoice{Lines: []sdk.InvoiceLine{{Detail: "x"}}, Memo: "x", Paid: sdk.Money{Minor: 1}}}),
 		parse(&p.report, inside, "report.html", reportPage{}, reportPage{Sections: []section{{}}}),
 		parse(&p.audit, inside, "audit.html", auditSamples()...),
-		parse(&p.signInHelp, outside, "sign_in.html", signInPage{}, signInPage{Dev: true}),
+		parse(&p.signInForm, outside, "sign_in.html", signInSamples()...),
+		parse(&p.signInForgot, outside, "sign_in_forgot.html", signInSamples()...),
+		parse(&p.signInSent, outside, "sign_in_sent.html", signInSamples()...),
+		parse(&p.signInAgain, outside, "sign_in_again.html", signInSamples()...),
+		parse(&p.signInChoose, outside, "sign_in_choose.html", signInSamples()...),
 		parse(&p.signInAsk, outside, "sign_in_ask.html"),
 		parse(&p.signInDead, outside, "sign_in_dead.html"),
 		parse(&p.outside, outside, "problem.html"),

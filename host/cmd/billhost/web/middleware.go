@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 // withActor tells the audit who asks, as far as that is known before anybody has
 // signed in.
 func (s *Server) withActor(r *http.Request) context.Context {
-	a := books.Actor{RequestID: sdkweb.RequestID(r.Context())}
+	a := books.Actor{RequestID: sdkweb.RequestID(r.Context()), Agent: r.UserAgent()}
 	if ip := hostpages.RemoteIP(r, s.TrustedProxies); ip.IsValid() {
 		a.IP = ip.String()
 	}
@@ -71,7 +72,7 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		staff, err := s.session(r)
 		if apperr.Is(err, apperr.Unauthenticated) {
-			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+			http.Redirect(w, r, signInPath(r), http.StatusSeeOther)
 			return nil
 		}
 		if err != nil {
@@ -87,6 +88,14 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 		by.StaffID = staff.ID
 		return t.handle(w, r.WithContext(books.WithActor(r.Context(), by)), staff)
 	}
+}
+
+// signInPath leads back, after the sign-in, to a page that was asked for.
+func signInPath(r *http.Request) string {
+	if r.Method != http.MethodGet || r.URL.Path == "/admin/" || !sdkweb.IsSafePath(r.URL.RequestURI(), "/admin") {
+		return "/sign-in"
+	}
+	return "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI())
 }
 
 // session returns who is signed in; Unauthenticated if nobody is.

@@ -19,6 +19,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	Dev bool
 	// Mails, if set, answers /dev/mail and what is below.
 	Mails http.Handler
+	// Passwords hashes those of staff; nil means a password.Hasher of its own.
+	Passwords Passwords
 	// Ready tells whether add-ons run; nil means they do.
 	Ready func(ctx context.Context) error
 }
@@ -69,6 +72,9 @@ func New(c Config) (*Server, error) {
 	files, err := fs.Sub(templates, "templates")
 	if err != nil {
 		return nil, fmt.Errorf("open templates: %w", err)
+	}
+	if c.Passwords == nil {
+		c.Passwords = password.New(password.Config{Product: []string{"Billhost", "Customer Portal"}})
 	}
 	s := &Server{Config: c, static: "/static/" + sdkweb.AssetsHash() + "/"}
 	if s.pages, err = newPages(files); err != nil {
@@ -96,6 +102,9 @@ func (s *Server) staffRoutes() []route {
 	return []route{
 		{"GET /admin/{$}", s.overview, false},
 		{"GET /admin/account", s.account, false},
+		{"POST /admin/account/password", s.savePassword, false},
+		{"POST /admin/account/sessions/end", s.endSession, false},
+		{"POST /admin/account/sessions/others", s.endOthers, false},
 		{"GET /admin/customers", s.customerList, false},
 		{"GET /admin/customers/new", s.customerNew, true},
 		{"POST /admin/customers/new", s.customerCreate, true},
@@ -113,16 +122,14 @@ func (s *Server) staffRoutes() []route {
 
 // publicRoutes are open to everybody.
 func (s *Server) publicRoutes() map[string]sdkweb.HandlerFunc {
-	return map[string]sdkweb.HandlerFunc{
-		"GET /{$}":              redirect("/admin/"),
-		"GET /admin":            redirect("/admin/"),
-		"GET /sign-in":          s.signInHelp,
-		"GET /sign-in/{token}":  s.signInAsk,
-		"POST /sign-in/{token}": s.signIn,
-		"POST /sign-out":        s.signOut,
-		"GET /healthz":          s.healthz,
-		"GET /readyz":           s.readyz,
-	}
+	routes := s.signInRoutes()
+	maps.Copy(routes, map[string]sdkweb.HandlerFunc{
+		"GET /{$}":     redirect("/admin/"),
+		"GET /admin":   redirect("/admin/"),
+		"GET /healthz": s.healthz,
+		"GET /readyz":  s.readyz,
+	})
+	return routes
 }
 
 // Routes returns the patterns of all pages, "METHOD /path/{id}", for checks that
