@@ -64,6 +64,7 @@ func TestChangePasswordPage(t *testing.T) {
 	b.press(p, "Change password", "current", "", "password", newSecret).wants(422, "Type your current password")
 	b.press(p, "Change password", "current", "wrong wrong wrong", "password", newSecret).wants(422, "That is not your current password")
 	b.press(p, "Change password", "current", secret, "password", "1qaz2wsx3edc").wants(422, "on lists that attackers try first")
+	b.press(p, "Change password", "current", secret, "password", secret).wants(422, "This is the password you have already")
 	shown := b.press(p, "Show", "current", secret, "password", newSecret)
 	if attr(shown.input("current"), "value") != secret || attr(shown.input("password"), "value") != newSecret {
 		t.Error("Show loses what was typed")

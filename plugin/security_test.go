@@ -39,6 +39,7 @@ func TestChangeOfAddressPages(t *testing.T) {
 		t.Error("the address that was typed is lost")
 	}
 	p = b.press(p, "Send a code", "email", next, "current", secret).wants(200, "We sent a six-digit code to "+next)
+	b.open("/security").wants(200, next+" waits for its code", "Enter the code")
 	m := r.mail("security", next, 1)
 	code := codeOf(t, m)
 	b.press(p, "Confirm my email", "code", "12345").wants(422, "six digits")

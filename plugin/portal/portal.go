@@ -135,6 +135,8 @@ var (
 	ErrWrongPassword = apperr.Field("password", "That is not the password you chose. Try again.")
 	// ErrWrongCurrent (Invalid, field "current") is not the password in use.
 	ErrWrongCurrent = apperr.Field("current", "That is not your current password. Try again.")
+	// ErrSamePassword (Invalid, field "password") is the password in use already.
+	ErrSamePassword = apperr.Field("password", "This is the password you have already. Choose another.")
 	// ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.
 	ErrWrongSignIn = apperr.Errorf(apperr.Unauthenticated, "Email or password is wrong.")
 	// ErrSignedOut (Unauthenticated) is an unknown, expired or ended session.

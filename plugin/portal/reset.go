@@ -172,6 +172,9 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, sessionToken, cu
 	if err != nil {
 		return SignedIn{}, err
 	}
+	if next == current {
+		return SignedIn{}, ErrSamePassword
+	}
 	if err := s.Passwords.Check(next, u.EmailNorm, c.BillerName); err != nil {
 		return SignedIn{}, err
 	}

@@ -134,17 +134,16 @@ type changePage struct {
 	form
 	// Current is the current password, while the new one is shown.
 	Current string
-	Done    bool
 }
 
 func (s *Web) changeForm(v *visit) error {
-	return v.changePage(http.StatusOK, nil, v.r.URL.Query().Get("notice") == "done")
+	return v.changePage(http.StatusOK, nil)
 }
 
-func (v *visit) changePage(status int, f *web.Form, done bool) error {
+func (v *visit) changePage(status int, f *web.Form) error {
 	page := changePage{
 		portalPage: v.portalPage(v.T("change.title"), "false"),
-		form:       newForm(f, "current", "password").show().measured(v).replacing(), Done: done,
+		form:       newForm(f, "current", "password").show().measured(v).replacing(),
 	}
 	if f != nil && showing(f) {
 		page.Current = f.Value("current")
@@ -159,7 +158,7 @@ func (s *Web) change(v *visit) error {
 		return err
 	}
 	if showing(f) {
-		return v.changePage(http.StatusOK, f, false)
+		return v.changePage(http.StatusOK, f)
 	}
 	var in portal.SignedIn
 	if err = v.required(f, "current", "password"); err == nil {
@@ -167,10 +166,10 @@ func (s *Web) change(v *visit) error {
 	}
 	if err != nil {
 		if v.fail(f, err, afterTries()) {
-			return v.changePage(web.StatusOf(codeOf(err)), f, false)
+			return v.changePage(web.StatusOf(codeOf(err)), f)
 		}
 		return err
 	}
 	v.setCookie(cookieSession, in.Session, in.ExpiresAt)
-	return v.redirect("/security/password?notice=done")
+	return v.redirect("/security?notice=password")
 }

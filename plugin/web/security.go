@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -18,7 +19,9 @@ const recentShown = 20
 type securityPage struct {
 	portalPage
 	// Notice is a notice after a redirect.
-	Notice   string
+	Notice string
+	// Pending is a new address that waits for its code; empty if none does.
+	Pending  string
 	Browsers []browserRow
 	Recent   []activityRow
 	// Accepted are the versions of the user agreement.
@@ -64,6 +67,11 @@ func (s *Web) securityPage(v *visit) error {
 	if page.Accepted, err = v.myAcceptances(); err != nil {
 		return err
 	}
+	pending, err := s.service.PendingAddress(ctx, v.caller, v.session)
+	if err != nil && !errors.Is(err, portal.ErrNoAddressChange) {
+		return err
+	}
+	page.Pending = pending.Email
 	for _, b := range browsers {
 		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.Time(b.SeenAt), Current: b.Current})
 	}
@@ -108,6 +116,8 @@ func (v *visit) securityNotice() string {
 			n = 0
 		}
 		return v.N("security.others", n)
+	case "password":
+		return v.T("change.done")
 	case "email":
 		return v.T("address.done", "Email", v.session.Email)
 	}

@@ -37,6 +37,7 @@ func sentences() []sentence {
 		{portal.ErrNoPerson, "", "error.person.gone"},
 		{portal.ErrSignInDiffers, "", "error.customer.differs"},
 		{portal.ErrInvitedDisabled, "", "error.customer.disabled"},
+		{portal.ErrSamePassword, "password", "change.same"},
 		{portal.ErrWrongCurrent, "current", "change.wrong"},
 		{portal.ErrSameAddress, "email", "address.same"},
 		{portal.ErrAddressTaken, "", "address.taken"},
