@@ -56,6 +56,10 @@ func AuditWords(action string) string {
 		return "Staff user disabled"
 	case AuditStaffEnabled:
 		return "Staff user enabled again"
+	case AuditStaffPassword:
+		return "Password of a staff user changed"
+	case AuditStaffBlocked:
+		return "Sign-in of a staff user has to wait"
 	case AuditStaffLink:
 		return "Sign-in link made for staff"
 	case AuditStaffSignedIn:
@@ -73,7 +77,17 @@ func AuditWords(action string) string {
 	case "session.new_device":
 		return "Customer signed in on a new device"
 	case "session.ended":
-		return "Customer signed out of a device"
+		return "Customer ended sessions elsewhere"
+	case "session.signed_out":
+		return "Customer signed out"
+	case "session.refused":
+		return "Customer sign-in refused"
+	case "session.blocked":
+		return "Customer sign-in has to wait"
+	case "signup.started":
+		return "Sign-up started"
+	case "signup.confirmed":
+		return "Sign-up confirmed by mail"
 	case "password.reset_asked":
 		return "Customer asked for a new password"
 	case "password.reset":
