@@ -111,6 +111,16 @@ func usesPortal(customer *person) {
 	customer.do(clickFirstInvoice)
 	customer.look("invoice")
 	customer.sees("Total")
+	portal, _, _ := strings.Cut(customer.location(), "/invoices/")
+	customer.visit(portal + "/security")
+	customer.heading("Security")
+	customer.sees("Where you are signed in")
+	customer.look("security")
+	customer.press("Change your password")
+	customer.look("security-password")
+	customer.press("Back to Security")
+	customer.press("Change your email")
+	customer.look("security-email")
 }
 
 func report(staff *person, p *platform, address string) {
