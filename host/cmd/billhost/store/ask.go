@@ -24,6 +24,9 @@ const (
 	Platform = "platform"
 )
 
+// asksKept is how long an ask waits whose job has failed for good.
+const asksKept = 7 * 24 * time.Hour
+
 // AskRef is the payload of an AskJob.
 type AskRef struct {
 	ID string `json:"id"`
@@ -134,7 +137,7 @@ func takeDelayed(ctx context.Context, tx *sqlx.Tx, name string, now time.Time) (
 }
 
 // ReturnGuess gives a right try back, and forgets the wrong ones of the account
-// and what has run out.
+// and whatever has run out.
 func (s *Store) ReturnGuess(ctx context.Context, account string, ip netip.Addr) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -159,6 +162,12 @@ func (s *Store) ReturnGuess(ctx context.Context, account string, ip netip.Addr) 
 			OR ends_at <= $2`, accountName(account), now)
 	if err != nil {
 		return fmt.Errorf("forget tries: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `
+		DELETE FROM staff_asks
+		WHERE at <= $1`, now-asksKept.Microseconds())
+	if err != nil {
+		return fmt.Errorf("forget asks: %w", err)
 	}
 	return tx.Commit()
 }

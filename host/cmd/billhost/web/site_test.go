@@ -20,6 +20,9 @@ import (
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/jobs"
+	"github.com/billing-addons/customer-portal/sdk/password"
+	"github.com/billing-addons/customer-portal/sdk/sqldb"
 	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
 )
 
@@ -51,6 +54,7 @@ func (f *fakeAddons) Draw(r *http.Request, _ addon.Staff, v addon.SlotView, para
 
 type site struct {
 	*httptest.Server
+	db     *sqldb.DB
 	store  *store.Store
 	web    *web.Server
 	addons *fakeAddons
@@ -67,10 +71,13 @@ func mustSite(tb testing.TB) *site {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db := dbtest.MustOpen(tb, dbtest.SQLite(tb, set))
-	s := &site{addons: &fakeAddons{}}
+	db := dbtest.MustOpen(tb, dbtest.SQLite(tb, set, jobs.Migrations()))
+	s := &site{db: db, addons: &fakeAddons{}}
 	s.store = store.New(db, time.Now, func(context.Context, *sqlx.Tx, string, string, string) error { return nil }, []byte("the audit key of this test, 32 b."))
-	s.web, err = web.New(web.Config{Store: s.store, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	s.web, err = web.New(web.Config{
+		Store: s.store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Passwords: password.New(password.Config{Params: password.Params{MemoryKiB: 64, Passes: 1, Threads: 1}, Slots: 16, Wait: time.Minute}),
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
