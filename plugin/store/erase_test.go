@@ -25,12 +25,7 @@ func (w *world) wantNowhere(t *testing.T, biller, text string) {
 			"throttles": // network addresses, for an hour at most
 			continue
 		}
-		rows, err := w.db.R.QueryxContext(t.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, biller)
-		must(t, err)
-		defer func() { must(t, rows.Close()) }()
-		for rows.Next() {
-			row := map[string]any{}
-			must(t, rows.MapScan(row))
+		for _, row := range w.tableOf(t, biller, table) {
 			for column, value := range row {
 				if b, ok := value.([]byte); ok {
 					value = string(b)
@@ -40,8 +35,23 @@ func (w *world) wantNowhere(t *testing.T, biller, text string) {
 				}
 			}
 		}
-		must(t, rows.Err())
 	}
+}
+
+// tableOf reads all of a biller's rows in a table.
+func (w *world) tableOf(t *testing.T, biller, table string) []map[string]any {
+	t.Helper()
+	rows, err := w.db.R.QueryxContext(t.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, biller)
+	must(t, err)
+	defer rows.Close()
+	var out []map[string]any
+	for rows.Next() {
+		row := map[string]any{}
+		must(t, rows.MapScan(row))
+		out = append(out, row)
+	}
+	must(t, rows.Err())
+	return out
 }
 
 func TestErasedPersonLeavesNoTrace(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -148,13 +149,17 @@ func (s *Web) addAllOffers(v *visit) error {
 	if err != nil {
 		return err
 	}
+	n := 0
 	for _, o := range offers {
 		_, err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), o.InvitationID)
 		if err != nil && !errors.Is(err, portal.ErrOfferGone) {
 			return err
 		}
+		if err == nil {
+			n++
+		}
 	}
-	return v.redirect("/?added=all")
+	return v.redirect("/?added=all&n=" + strconv.Itoa(n))
 }
 
 // addedMany counts the customers that were added just now, after **Add all**.
@@ -162,16 +167,17 @@ func (v *visit) addedMany() string {
 	if web.QueryValue(v.r, "added") != "all" {
 		return ""
 	}
-	n := 0
+	recent := 0
 	for _, g := range v.session.Grants {
 		if v.justNow(g.CreatedAt) {
-			n++
+			recent++
 		}
 	}
-	if n == 0 {
+	n, err := strconv.Atoi(web.QueryValue(v.r, "n"))
+	if err != nil || n < 1 || recent == 0 {
 		return ""
 	}
-	return v.N("offer.all.done", n)
+	return v.N("offer.all.done", min(n, recent))
 }
 
 // fresh is how long what somebody did is told of on the page that follows.
