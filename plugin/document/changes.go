@@ -54,17 +54,26 @@ func (c *changes) context(b Block) {
 	}
 }
 
-// replace marks what stands in the place of old.
+// replace marks what stands in the place of old: what went, then what came.
 func (c *changes) replace(old []Block, from, to int) {
-	for i := from; i < to; i++ {
-		b := c.after[i]
-		match := c.match(old, b, to-from)
-		for _, gone := range old[:max(match, 0)] {
-			c.add(gone, marked(gone.Spans, Removed))
+	matches := c.matches(old, c.after[from:to])
+	// nexts are the first of old that stays, from each new block on.
+	nexts, next := make([]int, len(matches)), len(old)
+	for i, m := range slices.Backward(matches) {
+		if m >= 0 {
+			next = m
 		}
-		if match >= 0 {
-			c.add(b, words(old[match].Spans, b.Spans))
-			old = old[match+1:]
+		nexts[i] = next
+	}
+	gone := 0
+	for i := from; i < to; i++ {
+		next = nexts[i-from]
+		c.remove(old[gone:next])
+		gone = next
+		b := c.after[i]
+		if matches[i-from] >= 0 {
+			c.add(b, words(old[gone].Spans, b.Spans))
+			gone++
 		} else {
 			c.add(b, marked(b.Spans, Added))
 		}
@@ -73,8 +82,12 @@ func (c *changes) replace(old []Block, from, to int) {
 			c.told = i
 		}
 	}
-	for _, gone := range old {
-		c.add(gone, marked(gone.Spans, Removed))
+	c.remove(old[gone:])
+}
+
+func (c *changes) remove(blocks []Block) {
+	for _, b := range blocks {
+		c.add(b, marked(b.Spans, Removed))
 	}
 }
 
@@ -87,17 +100,25 @@ func (c *changes) add(b Block, spans []Span) {
 // many is how many comparisons of blocks are worth their time.
 const many = 2000
 
-// match finds the first of the old blocks that b is a new wording of, or -1.
-func (c *changes) match(old []Block, b Block, news int) int {
-	if len(old)*news > many {
-		old = old[:min(len(old), 1)]
-	}
-	for i, o := range old {
-		if (o.Kind == Heading) == (b.Kind == Heading) && alike(o, b) {
-			return i
+// matches finds, for each of the new blocks, the old one that it is a new wording
+// of, or -1, in the order of both.
+func (c *changes) matches(old, news []Block) []int {
+	out := make([]int, len(news))
+	from := 0
+	for n, b := range news {
+		out[n] = -1
+		to := len(old)
+		if len(old)*len(news) > many {
+			to = min(from+1, to)
+		}
+		for i := from; i < to; i++ {
+			if (old[i].Kind == Heading) == (b.Kind == Heading) && alike(old[i], b) {
+				out[n], from = i, i+1
+				break
+			}
 		}
 	}
-	return -1
+	return out
 }
 
 // alike tells whether half of the words are in both.

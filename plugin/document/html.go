@@ -139,16 +139,30 @@ func (w *writer) closeLists(n int) {
 	}
 }
 
-// spans writes words, those with one mark together.
+// spans writes words, those with one mark together. The space after them is
+// outside of the mark.
 func (w *writer) spans(spans []Span) {
 	for i, s := range spans {
-		if s.Mark != Same && (i == 0 || spans[i-1].Mark != s.Mark) {
+		if s.Mark == Same {
+			w.span(s)
+			continue
+		}
+		if i == 0 || spans[i-1].Mark != s.Mark {
 			w.begin(s.Mark)
 		}
-		w.span(s)
-		if s.Mark != Same && (i == len(spans)-1 || spans[i+1].Mark != s.Mark) {
-			w.end(s.Mark)
+		if i < len(spans)-1 && spans[i+1].Mark == s.Mark {
+			w.span(s)
+			continue
 		}
+		words := strings.TrimRight(s.Text, " ")
+		gap := s.Text[len(words):]
+		if gap == "" && i < len(spans)-1 && spans[i+1].Mark == Added {
+			gap = " "
+		}
+		s.Text = words
+		w.span(s)
+		w.end(s.Mark)
+		w.b.WriteString(gap)
 	}
 }
 
@@ -180,7 +194,7 @@ func (w *writer) span(s Span) {
 	href := template.HTMLEscapeString(s.Href)
 	switch {
 	case s.Href == "":
-	case w.look.Spelled && s.Text == s.Href:
+	case w.look.Spelled && (s.Text == s.Href || "mailto:"+s.Text == s.Href):
 	case w.look.Spelled:
 		words += ` <span class="muted">(` + href + `)</span>`
 	default:

@@ -204,7 +204,7 @@ func (d *drawing) span(s Span, size, high float64, strong bool) {
 	}
 	d.SetFont(fontName, style, size)
 	text := d.known(s.Text)
-	if s.Href != "" && text != s.Href {
+	if s.Href != "" && text != s.Href && "mailto:"+text != s.Href {
 		text += " (" + d.known(s.Href) + ")" // on paper nobody can follow a link
 	}
 	for text != "" {
