@@ -65,12 +65,15 @@ lint: tools
 test: test-deps npm
 	go run ./sdk/sqldb/dbtest/testpg -- go test -race -timeout 15m $(PACKAGES)
 
-## proof: the large loads; results go to docs/proof.md.
+## proof: the large loads; it prints the figures that docs/proof.md holds.
 proof: test-deps
-	go run ./sdk/sqldb/dbtest/testpg -- go test -count=1 -timeout 60m -run '^TestProof' -proof ./host/cmd/billhost/...
+	go run ./sdk/sqldb/dbtest/testpg -- go test -count=1 -v -p 1 -timeout 60m -run '^TestProof' ./plugin/store ./host/hosttest -proof \
+		| { grep -v -e '^=== ' || true; }
 
+## bench: each prints both sides and their ratio. .ci/peers, a module of its own, has the other hosts of plugins.
 bench:
 	go test -run '^$$' -bench . -benchmem $(PACKAGES)
+	cd .ci/peers && go test -mod=mod -run '^$$' -bench . -benchtime 1x .
 
 FUZZTIME ?= 60s
 fuzz:

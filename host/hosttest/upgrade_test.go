@@ -114,6 +114,11 @@ func load(t *testing.T, h *hosttest.Host) (stop func() (asked int64, failures []
 // come; none may fail.
 func TestUpgradeUnderLoad(t *testing.T) {
 	t.Parallel()
+	upgradeUnderLoad(t)
+}
+
+func upgradeUnderLoad(t *testing.T) (asked int64) {
+	t.Helper()
 	h, add := mustVersions(t)
 	add("1.1.0")
 	stop := load(t, h)
@@ -130,6 +135,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	if s := mustStatus(t, h); s.Failures != 0 || s.State != supervisor.Healthy {
 		t.Errorf("status = %+v", s)
 	}
+	return asked
 }
 
 func TestBrokenVersionIsRefused(t *testing.T) {
