@@ -95,11 +95,24 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 	case m.Ref.Kind == portal.MailNotice:
 		l.Kind, l.Button, l.Action, l.At = KindNotice, "", string(m.Activity.Action), m.Activity.At
 	case m.Ref.Kind == portal.MailConfirmation:
-		l.Kind, l.Button = KindConfirmation, ""
+		l.Kind, l.Button, l.NotMe = KindConfirmation, "", m.NotMe
+	case m.Ref.Kind == portal.MailProof:
+		l.Kind, l.Button, l.NotMe = openKind(m), "", m.NotMe
 	case m.HasAccount:
 		l.Kind, l.Button, l.URL = KindAdd, "", portalURL+"/sign-in"
 	}
 	return l
+}
+
+// openKind says what somebody is told who signs up without an invitation.
+func openKind(m portal.Mail) string {
+	switch {
+	case m.HasAccount:
+		return KindKnown
+	case m.Unknown:
+		return KindUnknown
+	}
+	return KindOpen
 }
 
 // Failed keeps why a mail was given up (jobs.Config.OnDead).

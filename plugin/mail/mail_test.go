@@ -48,6 +48,7 @@ func letters() map[string]mail.Letter {
 		"confirmation": {
 			Kind: mail.KindConfirmation, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
 			URL: "https://pay.example.com/portal/northwind/confirm/8Hq2Zk7M", Code: "048291", ExpiresAt: until,
+			NotMe: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
 		},
 		"reset": {
 			Kind: mail.KindReset, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/reset/8Hq2Zk7M",
@@ -57,6 +58,12 @@ func letters() map[string]mail.Letter {
 			Kind: mail.KindNotice, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
 			Action: "password.changed", At: until.Add(-72 * time.Hour), ExpiresAt: until,
 		},
+		"open": {
+			Kind: mail.KindOpen, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/prove/8Hq2Zk7M", Code: "048291",
+			NotMe: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M", ExpiresAt: until,
+		},
+		"known":   {Kind: mail.KindKnown, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until},
+		"unknown": {Kind: mail.KindUnknown, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/sign-up?again=1", ExpiresAt: until},
 		"add": {
 			Kind: mail.KindAdd, To: "elena@riverafamily.example", CustomerID: "c2", CustomerName: "Rivera Rentals LLC",
 			URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until,

@@ -63,6 +63,20 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.confirm.button")
 		p.Validity = p.T("mail.confirm.valid", "At", p.DateTime(l.ExpiresAt))
 		p.Unexpected = p.T("mail.confirm.unexpected")
+		p.disown(l)
+	case KindOpen:
+		p.Subject = p.T("mail.confirm.subject")
+		p.Preview = p.T("mail.confirm.preview", "Code", l.Code)
+		p.Lead = p.T("mail.open.lead", "Biller", p.Biller)
+		p.CodeHint = p.T("mail.confirm.code")
+		p.Button = p.T("mail.confirm.button")
+		p.Validity = p.T("mail.confirm.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Unexpected = p.T("mail.confirm.unexpected")
+		p.disown(l)
+	case KindKnown, KindUnknown:
+		key := "mail." + l.Kind
+		p.Subject, p.Preview, p.Lead = p.T(key+".subject"), p.T(key+".preview"), p.T(key+".lead", "Biller", p.Biller)
+		p.Button, p.Validity, p.Unexpected = p.T(key+".button"), p.T(key+".valid"), p.T(key+".unexpected")
 	case KindAdd:
 		p.Subject = p.T("mail.invitation.subject")
 		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
@@ -125,6 +139,13 @@ func (p *page) sayNotice(l Letter) {
 	p.Button = p.T("mail.notice.button")
 	p.Validity = p.T("mail.notice.valid", "At", p.DateTime(l.ExpiresAt))
 	p.Unexpected = p.T("mail.notice.unexpected")
+}
+
+// disown adds "I didn't do this" to a mail about a sign-up.
+func (p *page) disown(l Letter) {
+	if l.NotMe != "" {
+		p.NotMe, p.NotMeURL, p.NotMeLink = p.T("mail.confirm.notme", "URL", l.NotMe), l.NotMe, p.T("mail.confirm.notme.link")
+	}
 }
 
 // ask says whom to ask, in both parts.

@@ -28,6 +28,12 @@ const (
 	KindReset = "reset"
 	// KindAddress proves a new address with a code.
 	KindAddress = "address"
+	// KindOpen proves the address of a sign-up without an invitation; KindKnown
+	// tells somebody who did that and signs in already, KindUnknown somebody whose
+	// address no customer has.
+	KindOpen    = "open"
+	KindKnown   = "known"
+	KindUnknown = "unknown"
 	// KindNotice tells what happened to somebody's sign-in.
 	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
@@ -88,7 +94,8 @@ func kindOf(l Letter) string {
 	if l.Permit != "" {
 		return "access"
 	}
-	if l.Kind == KindReset || l.Kind == KindAddress || l.Kind == KindNotice {
+	switch l.Kind {
+	case KindReset, KindAddress, KindNotice, KindOpen, KindKnown, KindUnknown:
 		return "security"
 	}
 	return l.Kind

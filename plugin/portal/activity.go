@@ -11,8 +11,16 @@ type Action string
 
 // Actions. Those in noticed also tell the person by mail.
 const (
-	ActionInvited           Action = "invitation.sent"
-	ActionLinked            Action = "invitation.linked"
+	ActionInvited Action = "invitation.sent"
+	ActionLinked  Action = "invitation.linked"
+	// ActionSignUpStarted is an email and a password typed with an invitation's link;
+	// its ID is the sign-up's. ActionSignUpAsked begins a sign-up without one; its ID
+	// is the proof's. ActionSignedUp is the sign-in made of that.
+	ActionSignUpStarted Action = "signup.started"
+	ActionSignUpAsked   Action = "signup.asked"
+	ActionSignedUp      Action = "signup.self"
+	// ActionInvitationRevoked is of staff.
+	ActionInvitationRevoked Action = "invitation.revoked"
 	ActionSessionStarted    Action = "session.started"
 	ActionAgreementAccepted Action = "agreement.accepted"
 	// ActionAgreementPublished and ActionAgreementWithdrawn are of staff, about a

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // ConfirmationOutcome says what a confirmation link leads to.
@@ -95,6 +97,44 @@ func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (S
 		return SignUpState{}, err
 	}
 	return s.SignUp(ctx, c, handle)
+}
+
+// RequestNewInvitation is RequestNewLink with a confirmation link that has expired
+// or was replaced: the invitation is sent again, to the invited address only. The
+// answer is the same whether a mail goes out or not. ErrUnknownLink for garbage;
+// TooManyRequests.
+func (s *Service) RequestNewInvitation(ctx context.Context, c Caller, token string) error {
+	conf, outcome, err := s.confirmation(ctx, c, token, "")
+	if err != nil {
+		return err
+	}
+	if err := s.Throttle(ctx, c, GuardNewLink); err != nil {
+		return err
+	}
+	if outcome != ConfirmationExpired && outcome != ConfirmationDead {
+		return nil
+	}
+	return s.askAgain(ctx, c, conf.Invitation, conf.Customer)
+}
+
+// askAgain sends an invitation again because the invited person asks for it; what
+// keeps it from going out is not told.
+func (s *Service) askAgain(ctx context.Context, c Caller, inv Invitation, customer Customer) (err error) {
+	switch {
+	case inv.State == InvitationRevoked:
+		return nil
+	case inv.RequestID != "":
+		err = s.renewAccess(ctx, c, inv, "")
+	case customer.EmailNorm != inv.EmailNorm:
+		return nil
+	default:
+		_, err = s.invite(ctx, c, customer.ID, true)
+	}
+	switch apperr.CodeOf(err) {
+	case apperr.TooManyRequests, apperr.Conflict, apperr.Invalid:
+		return nil
+	}
+	return err
 }
 
 // digits returns the six digits that were typed or pasted, without what people

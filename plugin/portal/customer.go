@@ -86,6 +86,8 @@ const (
 	HistoryAdded     HistoryKind = "added"
 	HistoryExpired   HistoryKind = "expired"
 	HistoryRevoked   HistoryKind = "revoked"
+	HistorySelf      HistoryKind = "self"
+	HistoryDisowned  HistoryKind = "disowned"
 	HistoryLink      HistoryKind = "link"
 	HistoryEmail     HistoryKind = "email"
 	HistoryAddress   HistoryKind = "address"

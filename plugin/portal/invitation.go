@@ -52,6 +52,8 @@ const (
 	InvitationAccept   InvitationEvent = "accept"
 	InvitationExpire   InvitationEvent = "expire"
 	InvitationRevoke   InvitationEvent = "revoke"
+	// InvitationFree ends a sign-up that was not the invited person's.
+	InvitationFree InvitationEvent = "free"
 )
 
 // Next returns the state after the event. ok is false for an event that cannot
@@ -83,6 +85,8 @@ func (s InvitationState) Next(e InvitationEvent) (next InvitationState, ok bool)
 		return InvitationExpired, true
 	case InvitationRevoke:
 		return InvitationRevoked, true
+	case InvitationFree:
+		return s.from(InvitationOpened, InvitationStarted), true
 	}
 	return s, false
 }
@@ -118,6 +122,10 @@ type Invitation struct {
 
 // Live tells whether the invitation can be taken up at the time.
 func (i Invitation) Live(now time.Time) bool { return i.State.Open() && now.Before(i.ExpiresAt) }
+
+// SourceSelf marks an invitation that nobody sent: its person signed up through the
+// portal link. Its Generation is 0.
+const SourceSelf = "self"
 
 // Limits of sending invitations to one customer.
 const (
@@ -181,6 +189,9 @@ type InvitationStore interface {
 	// mail job, token and history in one transaction, under CheckInvitable and
 	// CheckSend. Of parallel calls one wins, the others get TooManyRequests.
 	Invite(ctx context.Context, biller string, in SendInvitation) (Invitation, error)
+	// Revoke ends the open invitation of the activity's customer, with its links and
+	// sign-ups. Of parallel calls one wins, the others get ErrNoneOpen.
+	Revoke(ctx context.Context, biller string, a Activity) (Invitation, error)
 	// MintLink adds a token to the customer's live invitation. NotFound if none is.
 	MintLink(ctx context.Context, biller, customerID string, a Activity) (Invitation, error)
 }

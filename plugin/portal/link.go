@@ -204,17 +204,5 @@ func (s *Service) RequestNewLink(ctx context.Context, c Caller, token string) er
 	if err := s.Throttle(ctx, c, GuardNewLink); err != nil {
 		return err
 	}
-	switch inv := link.Invitation; {
-	case inv.RequestID != "":
-		err = s.renewAccess(ctx, c, inv, "")
-	case link.Customer.EmailNorm != inv.EmailNorm:
-		return nil
-	default:
-		_, err = s.invite(ctx, c, link.Customer.ID, true)
-	}
-	switch apperr.CodeOf(err) {
-	case apperr.TooManyRequests, apperr.Conflict, apperr.Invalid:
-		return nil
-	}
-	return err
+	return s.askAgain(ctx, c, link.Invitation, link.Customer)
 }

@@ -17,6 +17,8 @@ const (
 	MailConfirmation MailKind = "confirmation"
 	// MailReset lets a person choose a new password.
 	MailReset MailKind = "reset"
+	// MailProof goes to whoever signs up without an invitation.
+	MailProof MailKind = "proof"
 	// MailAddress proves a new address with a code.
 	MailAddress MailKind = "address"
 	// MailAccess tells a person that a request for access was declined.
@@ -52,7 +54,7 @@ type Mail struct {
 	To           string
 	CustomerID   string
 	CustomerName string
-	// HasAccount means that the invited person signs in instead of signing up.
+	// HasAccount means that the person signs in instead of signing up.
 	HasAccount bool
 	// Link is the welcome, confirmation or reset link, or that of "This wasn't me".
 	Link string
@@ -62,7 +64,9 @@ type Mail struct {
 	ExpiresAt time.Time
 	// Code is the six digits of a confirmation, which live CodeLife.
 	Code string
-	// NotMe is "This wasn't me" of the mail of a Reset.
+	// Unknown means that no customer has the address, of MailProof.
+	Unknown bool
+	// NotMe is "This wasn't me", in mails whose Link is something else.
 	NotMe string
 	// Activity is what a notice is about.
 	Activity Activity
@@ -82,6 +86,9 @@ type MailSource struct {
 	HasAccount bool
 	Activity   Activity
 	Reset      Reset
+	// Proof is a sign-up without an invitation, Open what its address finds.
+	Proof Proof
+	Open  OpenCustomers
 	// Account is whose Reset it is.
 	Account Account
 	// Address is a change of address; Account is whoever has the new one.
@@ -117,6 +124,8 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
 		return s.confirmationMail(c, m, src.SignUp, now)
+	case MailProof:
+		return s.proofMail(ctx, c, m, src, now)
 	case MailReset:
 		return s.resetMail(c, m, src, now)
 	case MailAddress:
@@ -151,6 +160,7 @@ func (s *Service) confirmationMail(c Caller, m Mail, su SignUp, now time.Time) (
 	m.Link = c.PortalURL + "/confirm/" + s.Keys.Token(PurposeConfirmation, c.BillerID, su.ID, 0, su.Seq)
 	m.ExpiresAt = su.ExpiresAt
 	m.Code = s.Keys.Code(c.BillerID, su.ID, su.Seq)
+	m.NotMe = s.disownURL(c, su.ID)
 	return m, nil
 }
 

@@ -58,6 +58,7 @@ type Store interface {
 	InvitationStore
 	LinkStore
 	SignUpStore
+	OpenStore
 	AccountStore
 	AgreementStore
 	GrantStore

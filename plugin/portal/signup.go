@@ -147,8 +147,8 @@ type SignUpState struct {
 // SignUpStore keeps registrations in progress.
 type SignUpStore interface {
 	// Register starts a sign-up on the live invitation of this generation and ends
-	// earlier ones. It fails as Link.CanStart says.
-	Register(ctx context.Context, biller string, generation int, su SignUp, now time.Time) error
+	// earlier ones, and keeps the activity. It fails as Link.CanStart says.
+	Register(ctx context.Context, biller string, generation int, su SignUp, a Activity) error
 	// Pending returns ErrSignUpEnded for a handle that no live sign-up has.
 	Pending(ctx context.Context, biller, handleHash string, now time.Time) (Pending, error)
 	// TakeOver gives a live sign-up a new handle, which ends the old one.
@@ -229,9 +229,12 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 		CreatedAt:    now,
 		ExpiresAt:    now.Add(SignUpLife),
 	}
-	if err := s.Store.Register(ctx, c.BillerID, link.Token.Generation, su, now); err != nil {
+	a := s.activity(c, ActionSignUpStarted, "")
+	a.ID, a.At, a.CustomerID, a.Object = su.ID, now, link.Customer.ID, link.Invitation.ID
+	if err := s.Store.Register(ctx, c.BillerID, link.Token.Generation, su, a); err != nil {
 		return SignUpState{}, err
 	}
+	s.did(ctx, c, a)
 	return s.state(Pending{SignUp: su, Customer: link.Customer}, handle, now), nil
 }
 

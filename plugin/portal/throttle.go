@@ -85,6 +85,8 @@ const (
 	GuardForgot  Guard = "forgot"
 	GuardNewLink Guard = "newlink"
 	GuardAccess  Guard = "access"
+	// GuardProof begins a sign-up without an invitation, which sends a mail.
+	GuardProof Guard = "proof"
 	// GuardRegister starts a sign-up, GuardCode compares a code.
 	GuardRegister Guard = "register"
 	GuardCode     Guard = "code"

@@ -18,7 +18,9 @@ type Purpose string
 const (
 	PurposeInvitation   Purpose = "invitation"
 	PurposeConfirmation Purpose = "confirmation"
-	PurposeReset        Purpose = "reset"
+	// PurposeProof is of a sign-up without an invitation; its subject is the proof.
+	PurposeProof Purpose = "proof"
+	PurposeReset Purpose = "reset"
 	// PurposeDisown is "This wasn't me" of a notice; its subject is the activity.
 	PurposeDisown Purpose = "disown"
 )

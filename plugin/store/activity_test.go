@@ -66,7 +66,7 @@ func TestActivityOutlivesTheAuditLog(t *testing.T) {
 		log.up = true
 		w.clock.Add(time.Minute)
 		w.carry(t)
-		want := []portal.Action{portal.ActionInvited, portal.ActionAgreementAccepted, portal.ActionSessionStarted}
+		want := []portal.Action{portal.ActionInvited, portal.ActionSignUpStarted, portal.ActionAgreementAccepted, portal.ActionSessionStarted}
 		var got []portal.Action
 		slices.SortFunc(log.written, func(a, b portal.Activity) int { return strings.Compare(a.ID, b.ID) })
 		for _, a := range log.written {

@@ -80,6 +80,12 @@ func (s *Store) undo(ctx context.Context, tx *sqlx.Tx, biller string, what porta
 		}
 		return endResets(ctx, tx, biller, r.EmailNorm, in.Activity.At)
 	}
+	switch what.Action {
+	case portal.ActionSignUpStarted:
+		return s.undoSignUp(ctx, tx, biller, what, in)
+	case portal.ActionSignUpAsked:
+		return s.undoProof(ctx, tx, biller, what, in)
+	}
 	u, err := findUser(ctx, tx, biller, what.UserID)
 	if apperr.Is(err, apperr.NotFound) {
 		return nil // erased meanwhile

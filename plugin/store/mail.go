@@ -20,6 +20,15 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 		src.Activity = a
 		return src, err
 	}
+	if ref.Kind == portal.MailProof {
+		row, err := findProof(ctx, s.db.R, biller, ref.ID, "")
+		if err != nil {
+			return portal.MailSource{}, err
+		}
+		src.Proof = row.proof()
+		src.Open, err = s.OpenCustomers(ctx, biller, src.Proof.EmailNorm)
+		return src, err
+	}
 	if ref.Kind == portal.MailReset {
 		var err error
 		if src.Reset, err = findReset(ctx, s.db.R, biller, ref.ID); err != nil {

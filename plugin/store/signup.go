@@ -123,7 +123,8 @@ func (s *Store) lockInvited(ctx context.Context, tx *sqlx.Tx, biller, invitation
 }
 
 // Register implements portal.SignUpStore.
-func (s *Store) Register(ctx context.Context, biller string, generation int, su portal.SignUp, now time.Time) error {
+func (s *Store) Register(ctx context.Context, biller string, generation int, su portal.SignUp, a portal.Activity) error {
+	now := a.At
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return err
@@ -157,6 +158,12 @@ func (s *Store) Register(ctx context.Context, biller string, generation int, su 
 		return err
 	}
 	if err := refreshStatus(ctx, tx, biller, link.Customer.ID, now); err != nil {
+		return err
+	}
+	if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
+		return err
+	}
+	if err := s.record(ctx, tx, biller, a); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -15,7 +15,7 @@ const tokensKept = 365 * 24 * time.Hour
 // log keeps it for longer.
 const activityKept = 365 * 24 * time.Hour
 
-// resetsKept is how long a dead reset still says so.
+// resetsKept is how long a dead reset, or a dead proof, still says so.
 const resetsKept = 7 * 24 * time.Hour
 
 // closedRequestsKept is how long a request for access is kept after its time.
@@ -69,6 +69,12 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				FROM access_requests
 				WHERE biller_id = $1 AND expires_at <= $2
 				LIMIT $3)`, now.Add(-closedRequestsKept)},
+		{`DELETE FROM proofs
+			WHERE biller_id = $1 AND id IN (
+				SELECT id
+				FROM proofs
+				WHERE biller_id = $1 AND expires_at <= $2
+				LIMIT $3)`, now.Add(-resetsKept)},
 		{`DELETE FROM tokens
 			WHERE biller_id = $1 AND hash IN (
 				SELECT hash

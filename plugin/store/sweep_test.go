@@ -29,11 +29,11 @@ func TestSweep(t *testing.T) {
 		if state, err := w.SignUp(ctx, c, handle); err != nil || state.Step != portal.StepConfirm {
 			t.Errorf("a sign-up in progress is swept away: %+v, %v", state, err)
 		}
-		w.wantRows(t, map[string]int{"sessions": 1, "throttles": 8, "tokens": 4})
+		w.wantRows(t, map[string]int{"sessions": 1, "throttles": 8, "tokens": 6})
 
 		w.clock.Add(portal.SignUpLife)
 		w.sweep(t)
-		w.wantRows(t, map[string]int{"sessions": 0, "throttles": 0, "tokens": 4, "signups": 2})
+		w.wantRows(t, map[string]int{"sessions": 0, "throttles": 0, "tokens": 6, "signups": 2})
 		var secrets int
 		must(t, w.db.R.GetContext(ctx, &secrets, `
 			SELECT COUNT(*)

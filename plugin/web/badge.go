@@ -73,6 +73,10 @@ func historyMark(k portal.HistoryKind) (icon, tone string) {
 		return "pen", "warn"
 	case portal.HistoryExpired:
 		return "calendar-x", "warn"
+	case portal.HistorySelf:
+		return "person", "info"
+	case portal.HistoryDisowned:
+		return "warning", "bad"
 	case portal.HistoryRevoked:
 		return "bar", ""
 	case portal.HistoryAsked:

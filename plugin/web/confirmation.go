@@ -141,14 +141,28 @@ func (v *visit) confirmationOutcome(status int, view portal.ConfirmationView, f 
 	case portal.ConfirmationRegistered:
 		return v.message(http.StatusOK, v.registeredPage())
 	}
+	if v.r.URL.Query().Get("asked") != "" {
+		return v.message(http.StatusOK, messagePage{Icon: "mail", Heading: v.T("message.newlink.title"), Lead: v.Rich("message.newlink.lead"), MaskedEmail: view.MaskedEmail})
+	}
 	heading := v.T("message.gone.title")
 	if view.Outcome == portal.ConfirmationExpired {
 		heading = v.T("expired.title")
 	}
 	return v.message(http.StatusOK, messagePage{
-		Icon: "hourglass", Heading: heading, Lead: v.Rich("message.gone.lead"),
-		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in")}},
+		Icon: "hourglass", Heading: heading, Lead: v.Rich("message.gone.lead"), MaskedEmail: view.MaskedEmail,
+		Does: &action{Label: v.T("expired.again"), Href: v.Path("/confirm/" + url.PathEscape(v.r.PathValue("token")) + "/new-link")},
+		Note: v.Rich("expired.note", "Link", v.Link(v.Path("/sign-in"), v.T("signin.link"))),
 	})
+}
+
+// newInvitation is **Email me a new link** on the page of a dead confirmation: the
+// answer never tells what happened.
+func (s *Web) newInvitation(v *visit) error {
+	token := v.r.PathValue("token")
+	if err := s.service.RequestNewInvitation(v.r.Context(), v.caller, token); err != nil {
+		return err
+	}
+	return v.redirect("/confirm/" + url.PathEscape(token) + "?asked=1")
 }
 
 // confirmLink is **Confirm my email** with the link.

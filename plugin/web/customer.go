@@ -20,7 +20,9 @@ type customerPage struct {
 	Notice *notice
 	Stuck  *notice
 
-	CanInvite, CanLink   bool
+	CanInvite, CanLink bool
+	// RevokeHref is empty without an open invitation.
+	RevokeHref           string
 	InviteHref, LinkHref string
 	SentAt               time.Time
 	TimesSent            int
@@ -97,12 +99,14 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		p.SentAt, p.TimesSent = inv.QueuedAt, inv.Generation
 		if p.CanLink = inv.Live(now) && p.CanInvite; inv.Live(now) {
 			p.OpenUntil = v.DateTime(inv.ExpiresAt)
+			p.RevokeHref = "/customers/" + url.PathEscape(id) + "/revoke"
 		}
 	}
 	accepted, err := v.peoplesAcceptances(id)
 	if err != nil {
 		return customerPage{}, err
 	}
+	p.revokedJustNow(v)
 	for _, person := range view.People {
 		here := v.personPath(id, person.UserID)
 		if person.Differs {

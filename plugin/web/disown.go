@@ -16,8 +16,11 @@ func (s *Web) disownForm(v *visit) error {
 		return v.disownFailed(err)
 	}
 	lead := v.Rich("disown.lead", "Biller", v.Name())
-	if a.Action == portal.ActionResetAsked {
+	switch a.Action {
+	case portal.ActionResetAsked:
 		lead = v.Rich("disown.lead.asked", "Biller", v.Name())
+	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
+		lead = v.Rich("disown.lead.signup", "Biller", v.Name())
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "lock", Heading: v.T("disown.title"), Lead: lead, Facts: v.activityFacts(a),
@@ -49,8 +52,11 @@ func (s *Web) disown(v *visit) error {
 	}
 	v.dropCookie(cookieSession)
 	lead := v.Rich("disown.done.lead")
-	if a.Action == portal.ActionResetAsked {
+	switch a.Action {
+	case portal.ActionResetAsked:
 		lead = v.Rich("disown.done.asked")
+	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
+		lead = v.Rich("disown.done.signup")
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "check", Heading: v.T("disown.done.title"), Lead: lead,

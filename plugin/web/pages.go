@@ -32,6 +32,8 @@ type pages struct {
 	signupConfirm      *web.Page[confirmPage]
 	signupLink         *web.Page[confirmLinkPage]
 	signupAgreement    *web.Page[agreementPage]
+	open, openCode     *web.Page[openPage]
+	openChoose         *web.Page[chooseOpenPage]
 
 	accessAsk *web.Page[askPage]
 	erase     *web.Page[erasePage]
@@ -103,6 +105,9 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		signupConfirm:      load(l, l.public, "signup_confirm.html", confirmPage{frame: f, form: form, steps: steps}),
 		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
 		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, steps: steps, Before: &earlier{Changes: "-"}}),
+		open:               load(l, l.public, "open.html", openPage{frame: f, form: form, steps: steps}),
+		openCode:           load(l, l.public, "open_code.html", openPage{frame: f, form: form, steps: steps}),
+		openChoose:         load(l, l.public, "open_choose.html", chooseOpenPage{profilePage: profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}}),
 
 		versions:  load(l, l.staff, "agreement_versions.html", versionsPage{frame: f, Notice: &notice{Icon: "info"}, Versions: []versionRow{{Badge: badge{Icon: "info"}, Withdraw: "-"}}}),
 		version:   load(l, l.staff, "agreement_version.html", versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}, Before: "-", Changes: "-"}, versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}}),

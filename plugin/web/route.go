@@ -26,7 +26,7 @@ type publicRoute struct {
 }
 
 func (s *Web) publicRoutes() []publicRoute {
-	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.securityRoutes(), s.accessRoutes(), s.eraseRoutes(), s.signUpRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
+	return slices.Concat(s.memberRoutes(), s.signInRoutes(), s.resetRoutes(), s.securityRoutes(), s.accessRoutes(), s.eraseRoutes(), s.signUpRoutes(), s.openRoutes(), []publicRoute{{"/", anyone, s.nowhere}})
 }
 
 func (s *Web) memberRoutes() []publicRoute {
@@ -61,6 +61,7 @@ func (s *Web) signUpRoutes() []publicRoute {
 		{"POST /sign-up/resend", anyone, s.resend},
 		{"GET /confirm/{token}", anyone, s.confirmLinkForm},
 		{"POST /confirm/{token}", anyone, s.confirmLink},
+		{"POST /confirm/{token}/new-link", anyone, s.newInvitation},
 		{"GET /sign-up/agreement", anyone, s.acceptForm},
 		{"POST /sign-up/agreement", anyone, s.accept},
 		{"POST /sign-up/decline", anyone, s.decline},
@@ -79,6 +80,7 @@ func (s *Web) staffRoutes() []staffRoute {
 		{"GET /customers/{id}", portal.AbilityInvite, s.customerPage},
 		{"POST /customers/{id}/invite", portal.AbilityInvite, s.invite},
 		{"POST /customers/{id}/link", portal.AbilityInvite, s.mintLink},
+		{"POST /customers/{id}/revoke", portal.AbilityInvite, s.revoke},
 		{"GET /registrations", portal.AbilityReport, s.registrationsPage},
 		{"/", portal.AbilityInvite, s.nowhere},
 	})

@@ -14,6 +14,8 @@ type signInPage struct {
 	frame
 	form
 	Notice string
+	// Open tells that people may sign up without an invitation.
+	Open bool
 }
 
 // Trouble says whom to ask without a sign-in or password.
@@ -43,6 +45,7 @@ func (s *Web) signInForm(v *visit) error {
 func (v *visit) signInPage(status int, f *web.Form, notice string) error {
 	return v.web.pages.signin.Render(v.w, v.r, status, signInPage{
 		frame: v.titled(v.T("signin.title")), form: newForm(f, "email", "password").show(), Notice: notice,
+		Open: v.web.service.OpenSignUp(v.r.Context()),
 	})
 }
 

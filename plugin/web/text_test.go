@@ -318,6 +318,10 @@ func madeKeys(tb testing.TB) []string {
 	}
 	add("weekday", "0", "1", "2", "3", "4", "5", "6")
 	add("step", "1", "2", "3", "4", "5")
+	add("open.step", "1", "2", "3", "4")
+	for _, mail := range []string{"mail.known", "mail.unknown"} {
+		add(mail, "subject", "preview", "lead", "button", "valid", "unexpected")
+	}
 	add("strength", "0", "1", "2", "3", "4")
 	add("required", "email", "password", "code", "current", "name")
 	add("customer.notice", "access_approved", "access_declined", "removed", "kept", "erased", "revoked")
@@ -337,7 +341,7 @@ func madeKeys(tb testing.TB) []string {
 		}
 	}
 	add("column", "display_name", "email", "status", "email_confirmed", "invited", "registered")
-	for _, prefix := range []string{"contact", "home.pay", "invoice.questions", "signin.trouble", "mail.questions", "message.noaccess"} {
+	for _, prefix := range []string{"contact", "home.pay", "invoice.questions", "signin.trouble", "mail.questions", "message.noaccess", "open.unsure", "open.missing", "open.none", "open.off"} {
 		add(prefix, "both", "phone", "email", "none")
 	}
 	return keys

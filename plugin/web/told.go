@@ -56,6 +56,7 @@ func sentences() []sentence {
 		{portal.ErrInvitedHasAccess, "", "error.customer.access"},
 		{portal.ErrNoEmail, "", "error.customer.noemail"},
 		{portal.ErrBadEmail, "", "error.customer.bademail"},
+		{portal.ErrNoneOpen, "", "customer.error.nolink"},
 	}...)
 }
 

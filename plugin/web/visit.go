@@ -17,6 +17,7 @@ const (
 	cookieSession = "session"
 	cookieSignUp  = "signup"
 	cookieProfile = "profile"
+	cookieProof   = "proof"
 	cookieDevice  = "device"
 )
 
