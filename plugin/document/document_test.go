@@ -189,11 +189,15 @@ func check(tb testing.TB, name, text, other string) {
 	} {
 		z := html.NewTokenizer(strings.NewReader(drawn))
 		var open []string
+		seen := map[string]bool{}
 		for kind := z.Next(); kind != html.ErrorToken; kind = z.Next() {
 			token := z.Token()
 			switch kind {
 			case html.StartTagToken:
-				harmless(tb, name, token)
+				if tag := token.String(); !seen[tag] {
+					seen[tag] = true
+					harmless(tb, name, token)
+				}
 				if token.Data != "br" && token.Data != "hr" {
 					open = append(open, token.Data)
 				}
@@ -266,10 +270,9 @@ func TestPDF(t *testing.T) {
 	if n := pages(long); n < 30 {
 		t.Errorf("long text on %d pages", n)
 	}
-	for name, text := range hostile() {
-		if len(text) <= portal.MaxAgreement {
-			mustPDF(t, paper(text+" "+name))
-		}
+	texts := hostile()
+	for _, name := range []string{"one word", "words", "nested lists", "broken link", "brackets"} {
+		mustPDF(t, paper(texts[name]))
 	}
 	mustPDF(t, paper("漢字 😀 עברית \U0010FFFF"))
 }

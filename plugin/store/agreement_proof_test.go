@@ -16,8 +16,6 @@ func TestProofsOfAcceptance(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		ctx, c := t.Context(), public(w.caller)
 		session := w.signedUp(t, "c1")
-		view, err := w.Session(ctx, c, session)
-		must(t, err)
 		first, err := w.Agreement(ctx, c)
 		must(t, err)
 		w.mustPublish(t, 1, 0, "Two.")
@@ -29,9 +27,8 @@ func TestProofsOfAcceptance(t *testing.T) {
 		}
 		in, err := w.Accept(ctx, c, portal.Holder{Session: session}, "2")
 		must(t, err)
-		if view, err = w.Session(ctx, c, in.Session); err != nil {
-			t.Fatal(err)
-		}
+		view, err := w.Session(ctx, c, in.Session)
+		must(t, err)
 		mine, err := w.Acceptances(ctx, c, view)
 		must(t, err)
 		staff, err := w.CustomerAcceptances(ctx, w.caller, "c1")
