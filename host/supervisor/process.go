@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +52,7 @@ type launch struct {
 
 // startProcess runs the program of a package up to the handshake.
 func (l launch) startProcess() (*process, error) {
-	program, err := openProgram(l.pkg, runtime.GOOS+"/"+runtime.GOARCH)
+	program, err := openProgram(l.pkg, ownPlatform)
 	if err != nil {
 		return nil, err
 	}

@@ -24,5 +24,5 @@ func InspectDir(dir string) (*Package, error) {
 	if p == nil {
 		return nil, err
 	}
-	return p, errors.Join(err, p.verify())
+	return p, errors.Join(err, p.verify(""))
 }

@@ -222,3 +222,22 @@ func mustDo(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 }
+
+func TestVerifyButTrustsOneContentOnly(t *testing.T) {
+	t.Parallel()
+	p := MustUnpack(t, MustPack(t, folder()))
+	const program = "bin/linux_amd64/addon"
+	MustChange(t, p.Path(program), "another program")
+	if err := p.VerifyBut(program); err != nil {
+		t.Errorf("the content that the caller checks: %v", err)
+	}
+	refused(t, p.VerifyBut("static/app.css"), program+" has changed")
+	if err := os.Chmod(p.Path(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, p.VerifyBut(program), program+" has mode")
+	if err := os.Remove(p.Path(program)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, p.VerifyBut(program), program+" is missing")
+}
