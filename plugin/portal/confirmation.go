@@ -92,8 +92,11 @@ func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (S
 	if err := s.Throttle(ctx, c, GuardCode); err != nil {
 		return SignUpState{}, err
 	}
-	hash := s.Keys.Hash(c.BillerID, handle)
-	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, s.IDs(), s.Now()); err != nil {
+	hash, user := s.Keys.Hash(c.BillerID, handle), s.IDs()
+	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, user, s.Now()); err != nil {
+		return SignUpState{}, err
+	}
+	if err := s.note(ctx, c, ActionSignUpConfirmed, user, "", ""); err != nil {
 		return SignUpState{}, err
 	}
 	return s.SignUp(ctx, c, handle)
@@ -209,7 +212,11 @@ func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, pass
 	default:
 		return SignUpState{}, ErrRegistered
 	}
-	if err := s.Store.ConfirmLink(ctx, c.BillerID, conf.Token.Hash, freshHash, s.IDs(), now); err != nil {
+	user := s.IDs()
+	if err := s.Store.ConfirmLink(ctx, c.BillerID, conf.Token.Hash, freshHash, user, now); err != nil {
+		return SignUpState{}, err
+	}
+	if err := s.note(ctx, c, ActionSignUpConfirmed, user, conf.Customer.ID, conf.SignUp.ID); err != nil {
 		return SignUpState{}, err
 	}
 	state, err := s.SignUp(ctx, c, handle)

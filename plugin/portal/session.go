@@ -273,5 +273,16 @@ func (s *Service) Session(ctx context.Context, c Caller, token string) (SessionV
 
 // SignOut ends the session; it does nothing for one that is over.
 func (s *Service) SignOut(ctx context.Context, c Caller, token string) error {
-	return s.Store.DeleteSession(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token))
+	view, who := s.Session(ctx, c, token)
+	if err := s.Store.DeleteSession(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token)); err != nil {
+		return err
+	}
+	switch apperr.CodeOf(who) {
+	case "":
+	case apperr.Internal:
+		return who
+	default:
+		return nil
+	}
+	return s.note(ctx, c, ActionSignedOut, view.UserID, "", "")
 }

@@ -146,6 +146,8 @@ type SignUpState struct {
 
 // SignUpStore keeps registrations in progress.
 type SignUpStore interface {
+	NoteStore
+
 	// Register starts a sign-up on the live invitation of this generation and ends
 	// earlier ones, and keeps the activity. It fails as Link.CanStart says.
 	Register(ctx context.Context, biller string, generation int, su SignUp, a Activity) error

@@ -49,7 +49,15 @@ func TestAuditOfTheMainFlows(t *testing.T) {
 			secrets := []string{password, url.QueryEscape(password)}
 
 			again := newClient(t)
-			again.get(p.URL + "/portal/northwind/sign-in")
+			for _, typed := range []string{"not " + password, password} {
+				got := again.get(p.URL + "/portal/northwind/sign-in")
+				form := mustForm(t, got, "Sign in")
+				form.values.Set("email", address)
+				form.values.Set("password", typed)
+				again.post(got.URL.ResolveReference(form.action).String(), form.values)
+			}
+			secrets = append(secrets, cookies(again, p)...)
+			again.post(p.URL+"/portal/northwind/sign-out", nil)
 			used := newClient(t)
 			if got := used.post(p.SignIn, nil); got.Status != 404 {
 				t.Errorf("a used link: status %d", got.Status)
@@ -68,7 +76,8 @@ func TestAuditOfTheMainFlows(t *testing.T) {
 
 			want := []string{
 				"biller.added", "staff.added", "staff.link_made", "staff.signed_in", "staff.signed_out", "staff.sign_in_refused", "staff.role_changed",
-				"addon.installed", "invitation.sent", "agreement.accepted", "session.started",
+				"addon.installed", "invitation.sent", "signup.started", "signup.confirmed", "agreement.accepted",
+				"session.refused", "session.new_device", "session.signed_out",
 			}
 			var missing []string
 			for until := time.Now().Add(45 * time.Second); ; { // a job repeats what a request could not write
@@ -124,7 +133,7 @@ func looksAtAudit(staff *person, p *platform) {
 	staff.visit(p.URL + "/admin/")
 	staff.press("Audit")
 	staff.heading("Audit")
-	staff.sees("Customer signed in")
+	staff.sees("Customer signed in on a new device")
 	staff.look("audit")
 	staff.fill("Customer", "nobody like this")
 	staff.press("Apply")

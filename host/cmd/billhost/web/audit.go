@@ -247,6 +247,9 @@ func record(e books.AuditEntry, people map[string]string) auditRecord {
 		Action: e.Action, What: books.AuditWords(e.Action), Who: e.StaffName, Object: e.Object, CustomerID: e.CustomerID,
 		Customer: e.CustomerName, AddonID: e.AddonID, IP: e.RemoteIP, At: e.At,
 	}
+	if r.IP == "" && e.AddonID != "" {
+		r.IP = e.Detail["ip"] // what an add-on's job wrote, on its word
+	}
 	switch {
 	case r.Who != "":
 	case e.StaffID == books.CommandLine:
@@ -255,22 +258,24 @@ func record(e books.AuditEntry, people map[string]string) auditRecord {
 		r.Who = "Former staff user"
 	case e.PortalUserClaim != "":
 		r.Who = "Customer"
-	case e.AddonID == "":
+	case r.IP != "":
 		r.Who = "Somebody not signed in"
-		if e.RemoteIP == "" {
-			r.Who = "Billhost"
-		}
+	case e.AddonID == "":
+		r.Who = "Billhost"
 	default:
 		r.Who = "Add-on"
 	}
 	if name := people[e.Object]; name != "" {
 		r.Object = name
 	}
-	if e.Object == e.CustomerID || e.Object == e.AddonID {
-		r.Object = ""
+	if e.Object == e.CustomerID || e.Object == e.AddonID || r.Object == r.Who || uuid.Validate(r.Object) == nil {
+		r.Object = "" // says nothing to people; the download has it
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
-		r.Detail = append(r.Detail, choice{strings.ReplaceAll(name, "_", " "), e.Detail[name]})
+		if written := e.RemoteIP == "" && e.AddonID != ""; written && (name == "ip" || name == "at") {
+			continue
+		}
+		r.Detail = append(r.Detail, choice{strings.ReplaceAll(name, "_", " "), strings.Trim(e.Detail[name], "[]")})
 	}
 	return r
 }

@@ -3,7 +3,9 @@ package web
 import (
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,8 +81,8 @@ func (s *Server) writeAudit(w http.ResponseWriter, r *http.Request, staff books.
 func auditCells(e books.AuditEntry, people map[string]string) []string {
 	r := record(e, people)
 	var detail []string
-	for _, d := range r.Detail {
-		detail = append(detail, d.Value+": "+d.Title)
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		detail = append(detail, name+": "+e.Detail[name])
 	}
 	cells := []string{
 		strconv.FormatInt(e.Seq, 10), e.At.Format(time.RFC3339Nano), e.Action, r.What, r.Who, e.StaffID, e.PortalUserClaim,
