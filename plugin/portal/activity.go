@@ -20,6 +20,10 @@ const (
 	ActionSignUpAsked   Action = "signup.asked"
 	ActionSignedUp      Action = "signup.self"
 	// ActionInvitationRevoked is of staff.
+	// ActionSignUpConfirmed is the first of a new portal user.
+	ActionSignUpConfirmed Action = "signup.confirmed"
+	// ActionSignedOut is of the person; ActionSessionEnded ends other sessions.
+	ActionSignedOut         Action = "session.signed_out"
 	ActionInvitationRevoked Action = "invitation.revoked"
 	ActionSessionStarted    Action = "session.started"
 	ActionAgreementAccepted Action = "agreement.accepted"
