@@ -26,6 +26,9 @@ type addonInstallCommand struct {
 
 func (cmd *addonInstallCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withHost(ctx, p, c, cmd.Biller, func(h *host.Host, by addon.Staff) error {
+		if err := c.mustOffer(); err != nil {
+			return err
+		}
 		if err := h.Install(ctx, by, cmd.Addon, nil); err != nil {
 			return err
 		}
@@ -64,6 +67,12 @@ func withHost(ctx context.Context, p *Program, c Config, slug string, f func(*ho
 // withPlatform opens books and host without running them.
 func withPlatform(ctx context.Context, p *Program, c Config, f func(*host.Host, *ledger) error) error {
 	log := p.logger(c)
+	if err := c.mustHold(""); err != nil {
+		return err
+	}
+	if err := c.recallMarket(); err != nil {
+		return err
+	}
 	l, err := openBooks(ctx, c, false)
 	if err != nil {
 		return err

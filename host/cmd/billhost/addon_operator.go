@@ -51,6 +51,9 @@ type addonApproveCommand struct {
 
 func (cmd *addonApproveCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
+		if err := c.mustOffer(); err != nil {
+			return err
+		}
 		if err := h.Approve(ctx, operator(), cmd.Addon); err != nil {
 			return err
 		}

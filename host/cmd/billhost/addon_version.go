@@ -26,6 +26,9 @@ type addonUpgradeCommand struct {
 
 func (cmd *addonUpgradeCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
+		if err := c.mustOffer(); err != nil {
+			return err
+		}
 		if err := h.Upgrade(ctx, operator(), cmd.Addon, cmd.Version, ""); err != nil {
 			return err
 		}

@@ -46,6 +46,8 @@ type Config struct {
 	level    slog.Level
 	database sqldb.Config // zero for SQLite
 	proxies  []netip.Prefix
+	// packagesNamed tells that Packages is not the default.
+	packagesNamed bool
 }
 
 // Validate reads the files that hold secrets, fills what follows from the rest,
@@ -200,6 +202,7 @@ func (c *Config) checkPackages() error {
 		c.Packages = filepath.Join(c.DataDir, "packages")
 		return nil
 	}
+	c.packagesNamed = true
 	info, err := os.Stat(c.Packages)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("PACKAGES_DIR (--packages): there is no folder %s", c.Packages)

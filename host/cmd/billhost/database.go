@@ -79,10 +79,15 @@ type ledger struct {
 	places databases
 }
 
-// openBooks opens the books. migrate brings the schema up to date; without it a
-// stale one is refused. A secret that the database does not know is refused.
+// openBooks opens the books. migrate makes what is missing and brings the schema up
+// to date; without it a stale one is refused, and where there is no platform
+// nothing is made. A secret that the database does not know is refused.
 func openBooks(ctx context.Context, c Config, migrate bool) (*ledger, error) {
-	s, err := loadSecret(c)
+	there := c.mustExist()
+	if there != nil && !migrate {
+		return nil, there
+	}
+	s, err := loadSecret(c, migrate && (there != nil || c.DatabaseURL != ""))
 	if err != nil {
 		return nil, err
 	}

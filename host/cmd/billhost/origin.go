@@ -29,21 +29,18 @@ func (c Config) origin() (string, error) {
 	return "http://" + c.ListenAddr, nil
 }
 
-// keepOrigin writes the origin down until the platform stops.
+// keepOrigin writes the origin down until the platform stops. The holder of the
+// lock on DATA_DIR alone writes and removes it.
 func (s *server) keepOrigin() error {
 	path, line := s.config.originFile(), s.config.BaseURL+"\n"
-	if err := os.MkdirAll(s.config.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make DATA_DIR: %w", err)
-	}
 	if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
 		return fmt.Errorf("keep origin: %w", err)
 	}
 	s.closers = append(s.closers, func() error {
-		kept, err := os.ReadFile(path)
-		if err != nil || string(kept) != line { // gone, or of another that runs now
-			return nil
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
-		return os.Remove(path)
+		return nil
 	})
 	return nil
 }

@@ -26,7 +26,7 @@ type Program struct {
 
 // commands is the command line.
 type commands struct {
-	Config
+	Config `group:"Of the platform, each also a variable:"`
 
 	Serve    serveCommand        `cmd:"" help:"Run the platform."`
 	Migrate  migrateCommand      `cmd:"" help:"Bring the database schemas up to date."`
@@ -54,7 +54,8 @@ func (p *Program) Run(ctx context.Context) error {
 		kong.Description("The reference billing platform."),
 		kong.Writers(p.Stdout, p.Stderr),
 		kong.Exit(func(int) { helped = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Help(help),
 	)
 	if err != nil {
 		return fmt.Errorf("build command line: %w", err)
@@ -79,9 +80,29 @@ func (p *Program) Run(ctx context.Context) error {
 	return chosen.run(asOperator(ctx, c), p, c)
 }
 
-// logger writes to stderr, in lines for people where a developer reads them.
+// help prints what kong does; of the platform's settings all for serve alone, else
+// those that most commands need.
+func help(o kong.HelpOptions, ctx *kong.Context) error {
+	if s := ctx.Selected(); s != nil && s.Name == "serve" {
+		return kong.DefaultHelpPrinter(o, ctx)
+	}
+	for _, f := range ctx.Model.Flags {
+		f.Hidden = f.Hidden || f.Group != nil && f.Name != "data-dir" && f.Name != "database-url"
+	}
+	if err := kong.DefaultHelpPrinter(o, ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(ctx.Stdout, "\nAll settings of the platform: billhost serve --help")
+	return err
+}
+
+// logger writes to stderr, in lines for people where a developer reads them. What a
+// command does it says itself: of less than a warning its log tells only if asked.
 func (p *Program) logger(c Config) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.level}
+	if !c.serving && c.level == slog.LevelInfo {
+		o.Level = slog.LevelWarn
+	}
 	if c.Dev {
 		return slog.New(host.LogHandler(slog.NewTextHandler(p.Stderr, o)))
 	}

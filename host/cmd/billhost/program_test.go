@@ -359,13 +359,20 @@ func TestAdministration(t *testing.T) {
 			if r := mustRun(t, with("addon", "status", "--json")...); r.stdout != "[]\n" {
 				t.Errorf("versions: %q", r.stdout)
 			}
+			offers := []string{"--packages", t.TempDir()}
 			for _, verb := range []string{"upgrade", "rollback", "retry"} {
-				if r := run(t, with("addon", verb, "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "does not run this add-on") {
+				if r := run(t, append(with("addon", verb, "nothing"), offers...)...); r.err == nil || !strings.Contains(r.err.Error(), "does not run this add-on") {
 					t.Errorf("%s: %v", verb, r.err)
 				}
 			}
-			if r := run(t, with("addon", "install", "--biller", "acme", "nothing")...); r.err == nil || !strings.Contains(r.err.Error(), "does not offer nothing") {
+			install := with("addon", "install", "--biller", "acme", "nothing")
+			if r := run(t, append(install, offers...)...); r.err == nil || !strings.Contains(r.err.Error(), "does not offer nothing") {
 				t.Errorf("install: %v", r.err)
+			}
+			for _, args := range [][]string{install, with("addon", "upgrade", "nothing"), with("addon", "approve", "nothing")} {
+				if r := run(t, args...); r.err == nil || !strings.Contains(r.err.Error(), "MARKETPLACE_URL is not set") {
+					t.Errorf("%v, with nothing on offer: %v", args, r.err)
+				}
 			}
 			if r := run(t, with("staff", "add", "--biller", "none", "--email", "o@acme.example", "--role", "viewer")...); r.err == nil || !strings.Contains(r.err.Error(), "no such biller") {
 				t.Errorf("no biller: %v", r.err)

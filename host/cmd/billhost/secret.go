@@ -19,13 +19,13 @@ const minSecret = 32
 // secret is what every other key is derived from.
 type secret struct{ text string }
 
-// loadSecret reads the secret. On one machine, and in development, a missing one
-// is made in DATA_DIR, readable by its owner alone.
-func loadSecret(c Config) (secret, error) {
+// loadSecret reads the secret. For a new platform on one machine, and in
+// development, a missing one is made in DATA_DIR, readable by its owner alone.
+func loadSecret(c Config, fresh bool) (secret, error) {
 	path := c.SecretFile
 	if path == "" {
 		path = filepath.Join(c.DataDir, "secret")
-		if c.DatabaseURL == "" || c.Dev {
+		if fresh && (c.DatabaseURL == "" || c.Dev) {
 			if err := makeSecret(path); err != nil {
 				return secret{}, err
 			}

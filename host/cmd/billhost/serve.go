@@ -62,7 +62,7 @@ type server struct {
 // open opens and starts everything but the serving. What was opened is closed by
 // close, also after an error.
 func (s *server) open(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.listen, s.openBooks, s.openMail, s.openWeb, s.openWatch, s.openHost} {
+	for _, step := range []func(context.Context) error{s.lockData, s.listen, s.openBooks, s.openMail, s.openWeb, s.openWatch, s.openHost} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -101,6 +101,9 @@ func (s *server) openBooks(ctx context.Context) (err error) {
 	}
 	s.closers = append(s.closers, s.books.db.Close)
 	if err := s.keepOrigin(); err != nil {
+		return err
+	}
+	if err := s.keepMarket(); err != nil {
 		return err
 	}
 	if !s.config.Dev {
@@ -225,7 +228,19 @@ func (s *server) serve(ctx context.Context) error {
 // handler answers on both origins.
 func (s *server) handler() http.Handler {
 	https := strings.HasPrefix(s.config.BaseURL, "https://")
-	return pages.Strict(https, s.host.Observe(splitOrigins(s.config, s.web.Handler(s.host.Handler()))))
+	return pages.Strict(https, s.host.Observe(noIcon(splitOrigins(s.config, s.web.Handler(s.host.Handler())))))
+}
+
+// noIcon answers browsers that ask for an icon which no page names.
+func noIcon(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/favicon.ico" {
+			w.Header().Set("Cache-Control", "public, max-age=86400")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *server) listenAndServe(srv *http.Server) error {
