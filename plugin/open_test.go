@@ -134,9 +134,9 @@ func TestSettingOpenSignUp(t *testing.T) {
 	b.press(p, "Confirm my email", "code", code).wants(200, "Create your sign-in")
 }
 
-// TestCase19OneEmailSeveralCustomers: nothing is preselected, one or all can be
+// TestCase19FromThePortalLink: nothing is preselected, one or all can be
 // chosen, and the switcher leads from one to the other.
-func TestCase19OneEmailSeveralCustomers(t *testing.T) {
+func TestCase19FromThePortalLink(t *testing.T) {
 	t.Parallel()
 	r := sqliteRig(t, nil)
 	b := r.browser(northwind)
