@@ -220,7 +220,7 @@ func grafanaServer(b *testing.B) server {
 			return err
 		}
 		stream, err := client.CallResource(r.Context(), backend.ToProto().CallResourceRequest(&backend.CallResourceRequest{
-			PluginContext: backend.PluginContext{OrgID: 1, PluginID: "bare-app"},
+			PluginContext: backend.PluginContext{Namespace: "org-1", PluginID: "bare-app"},
 			Path:          r.URL.Path, Method: r.Method, URL: r.URL.String(), Headers: r.Header, Body: sent,
 		}))
 		if err != nil {
