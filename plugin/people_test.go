@@ -68,6 +68,9 @@ func TestCase2ForwardedToAColleague(t *testing.T) {
 		b := r.browser(northwind)
 		p = b.press(b.open(linkOf(t, m)), "Sign Up", "email", jo, "password", secret)
 		p = b.press(p, "Continue")
+		if m := r.mail("confirmation", jo, 1); m.CustomerID != "" {
+			t.Errorf("the platform would refuse a confirmation about %s to another address", m.CustomerID)
+		}
 		p = b.press(p, "Confirm my email", "code", codeOf(t, r.mail("confirmation", jo, 1)))
 		b.press(p, "I Accept").wants(200, "You owe", "To pay, ask Northwind Utilities")
 

@@ -123,6 +123,9 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 	case MailInvitation:
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
+		if src.Invitation.RequestID != "" {
+			m.CustomerID = "" // the platform knows of no such address of the customer
+		}
 		return s.confirmationMail(c, m, src.SignUp, now)
 	case MailProof:
 		return s.proofMail(ctx, c, m, src, now)
