@@ -51,6 +51,8 @@ const (
 	ActionAccessDeclined Action = "access.declined"
 	// ActionAccessRevoked ends the invitation of an approved request, the Object.
 	ActionAccessRevoked Action = "access.revoked"
+	// ActionAccessAdded is a person's "Add" of what an invitation, the Object, offers.
+	ActionAccessAdded Action = "access.added"
 	// ActionAccessRemoved takes a person's access to a customer away,
 	// ActionAccessReplaced does so because another address is invited instead.
 	ActionAccessRemoved  Action = "access.removed"

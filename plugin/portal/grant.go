@@ -88,5 +88,9 @@ func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID 
 	if !Knowable(invitationID) {
 		return "", ErrOfferGone
 	}
-	return s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
+	customerID, err = s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
+	if err != nil {
+		return "", err
+	}
+	return customerID, s.note(ctx, c, ActionAccessAdded, view.UserID, customerID, invitationID)
 }

@@ -66,7 +66,7 @@ func TestActivityOutlivesTheAuditLog(t *testing.T) {
 		log.up = true
 		w.clock.Add(time.Minute)
 		w.carry(t)
-		want := []portal.Action{portal.ActionInvited, portal.ActionSignUpStarted, portal.ActionAgreementAccepted, portal.ActionSessionStarted}
+		want := []portal.Action{portal.ActionInvited, portal.ActionSignUpStarted, portal.ActionSignUpConfirmed, portal.ActionAgreementAccepted, portal.ActionSessionStarted}
 		var got []portal.Action
 		slices.SortFunc(log.written, func(a, b portal.Activity) int { return strings.Compare(a.ID, b.ID) })
 		for _, a := range log.written {
@@ -82,7 +82,7 @@ func TestActivityOutlivesTheAuditLog(t *testing.T) {
 		must(t, err)
 		recent, err := w.RecentActivity(t.Context(), public(w.caller), view, 10)
 		must(t, err)
-		if len(recent) != 2 || recent[0].Action != portal.ActionSessionStarted || recent[1].Detail["version"] != portal.DefaultAgreementVersion {
+		if len(recent) != 3 || recent[2].Action != portal.ActionSignUpConfirmed || recent[0].Action != portal.ActionSessionStarted || recent[1].Detail["version"] != portal.DefaultAgreementVersion {
 			t.Errorf("recent activity = %+v", recent)
 		}
 		if _, err := w.Store.Activity(t.Context(), w.other.BillerID, recent[0].ID); err == nil {

@@ -84,6 +84,12 @@ func AuditWords(action string) string {
 		return "Customer sign-in refused"
 	case "session.blocked":
 		return "Customer sign-in has to wait"
+	case "signup.asked":
+		return "Sign-up asked for by mail"
+	case "signup.self":
+		return "Customer signed up without an invitation"
+	case "access.added":
+		return "Customer added a profile"
 	case "signup.started":
 		return "Sign-up started"
 	case "signup.confirmed":
