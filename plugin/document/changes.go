@@ -93,6 +93,9 @@ func (c *changes) remove(blocks []Block) {
 
 func (c *changes) add(b Block, spans []Span) {
 	c.context(b)
+	if b.Kind == Heading {
+		c.told = c.heading // what follows stands under this one
+	}
 	b.Spans, b.More = spans, false
 	c.out = append(c.out, b)
 }

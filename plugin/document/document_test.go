@@ -114,6 +114,7 @@ func TestChanges(t *testing.T) {
 		"item":            {"- a\n- b", "- a\n- b\n- c", "<ul><li>[+c+]</li></ul>"},
 		"numbers move on": {"1. first item\n2. third item", "1. first item\n2. second thing\n3. third item", `<ol><li value="2">[+second thing+]</li></ol>`},
 		"went, then came": {"a\n\n# One\n\nx y z\n\n# Two\n\np q r", "a\n\n# Four\n\nx y zz\n\nNew.", "<h3>[-One-]</h3><h3>[+Four+]</h3><p>x y [-z-] [+zz+]</p><h3>[-Two-]</h3><p>[-p q r-]</p><p>[+New.+]</p>"},
+		"section gone":    {"# One\n\na\n\n# Two\n\nb", "# One\n\na", "<h3>[-Two-]</h3><p>[-b-]</p>"},
 		"nothing before":  {"", "a", "<p>[+a+]</p>"},
 		"escaped":         {"a b c d", "a b c <i>", "<p>a b c [-d-] [+&lt;i&gt;+]</p>"},
 	} {
