@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/base64"
 	"encoding/csv"
 	"fmt"
 	"html"
@@ -165,5 +166,29 @@ func TestAuditDownload(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"addon": "portal"}, list.Entries[0].Detail); diff != "" || list.Entries[0].StaffName == "" || list.Entries[0].RemoteIP != "127.0.0.1" {
 		t.Errorf("%+v\n%s", list.Entries[0], diff)
+	}
+}
+
+func TestSigningInAgainEndsTheEarlierSession(t *testing.T) {
+	t.Parallel()
+	s := mustSite(t)
+	b := s.signedIn(t, books.Owner)
+	seen := map[string]bool{}
+	for range 5 {
+		old := b.Jar.Cookies(nil)[0].Value
+		raw, err := base64.RawURLEncoding.DecodeString(old)
+		if err != nil || len(raw) != 48 || seen[string(raw[16:])] { // the biller's id, and 256 random bits
+			t.Fatalf("session %q of %d bytes, %v", old, len(raw), err)
+		}
+		seen[string(raw[16:])] = true
+		if res, _ := b.post("/sign-in/"+s.link(t, books.Owner), nil); res.StatusCode != http.StatusSeeOther {
+			t.Fatal(res.Status)
+		}
+		if b.Jar.Cookies(nil)[0].Value == old {
+			t.Error("the token stays")
+		}
+		if _, err := s.store.Session(t.Context(), old); err == nil {
+			t.Error("the earlier session lives on")
+		}
 	}
 }
