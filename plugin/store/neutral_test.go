@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -14,9 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/plugin/store"
-	"github.com/billing-addons/customer-portal/sdk/password"
-	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
 	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
@@ -158,38 +154,4 @@ func TestStrangersAreMailedAlike(t *testing.T) {
 			t.Errorf("mails: %s", got)
 		}
 	})
-}
-
-// benchWorld is a portal with a registered customer and real hashes.
-func benchWorld(b *testing.B) *world {
-	b.Helper()
-	w := mustWorld(b, dbtest.MustOpen(b, dbtest.SQLite(b, store.Migrations()...)))
-	w.signedUp(b, "c1")
-	w.Passwords = password.New(password.Config{})
-	hash, err := w.Passwords.Hash(b.Context(), goodPassword)
-	must(b, err)
-	_, err = w.db.W.Exec(`UPDATE users SET password_hash = $1 WHERE biller_id = 'north'`, hash)
-	must(b, err)
-	return w
-}
-
-// BenchmarkStrangers prints how long a wrong sign-in takes for a known and for an
-// unknown address, taken in turns, and the ratio of the two.
-func BenchmarkStrangers(b *testing.B) {
-	w := benchWorld(b)
-	took := map[string]time.Duration{}
-	n := 0
-	for b.Loop() {
-		for _, address := range []string{"jane@acme.com", "nobody@acme.com"} {
-			n++
-			start := time.Now()
-			_, _ = w.SignIn(b.Context(), elsewhere(w.caller, n%1024), address, wrongPassword) // always refused
-			took[address] += time.Since(start)
-			w.clock.Add(time.Hour) // no delay
-		}
-	}
-	known, unknown := took["jane@acme.com"], took["nobody@acme.com"]
-	b.ReportMetric(float64(known.Microseconds())/float64(b.N), "known-µs")
-	b.ReportMetric(float64(unknown.Microseconds())/float64(b.N), "unknown-µs")
-	b.ReportMetric(float64(known)/float64(unknown), "known/unknown")
 }

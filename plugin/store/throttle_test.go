@@ -197,7 +197,7 @@ func TestEverythingIsThrottled(t *testing.T) {
 		ctx, c := t.Context(), at(w.caller, "192.0.2.9")
 		link := w.invited(t, "c1")
 		handle, _ := w.started(t, "c4")
-		w.clock.Add(15*24*time.Hour) // the link is one to ask a new one for
+		w.clock.Add(15 * 24 * time.Hour) // the link is one to ask a new one for
 		for name, guarded := range map[portal.Guard]func() error{
 			portal.GuardForgot:  func() error { return w.ForgotPassword(ctx, c, "jane@acme.com") },
 			portal.GuardNewLink: func() error { return w.RequestNewLink(ctx, c, link) },
