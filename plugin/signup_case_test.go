@@ -41,7 +41,7 @@ func TestCase3ForwardedTypesTheInvitedEmail(t *testing.T) {
 		if got := r.status("c1"); got != "Awaiting confirmation" {
 			t.Fatalf("a GET changed something: %s", got)
 		}
-		owner.press(owner.open(notMe), "This wasn't me").wants(200, "The sign-up has ended", "its link still works")
+		owner.press(owner.open(notMe), "I didn't do this").wants(200, "The sign-up has ended", "its link still works")
 		if got := r.status("c1"); got != "Opened" {
 			t.Errorf("status %s", got)
 		}

@@ -15,16 +15,16 @@ func (s *Web) disownForm(v *visit) error {
 	if err != nil {
 		return v.disownFailed(err)
 	}
-	lead := v.Rich("disown.lead", "Biller", v.Name())
+	lead, button := v.Rich("disown.lead", "Biller", v.Name()), v.T("disown.submit")
 	switch a.Action {
 	case portal.ActionResetAsked:
 		lead = v.Rich("disown.lead.asked", "Biller", v.Name())
 	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
-		lead = v.Rich("disown.lead.signup", "Biller", v.Name())
+		lead, button = v.Rich("disown.lead.signup", "Biller", v.Name()), v.T("mail.confirm.notme.link")
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "lock", Heading: v.T("disown.title"), Lead: lead, Facts: v.activityFacts(a),
-		Does: &action{Label: v.T("disown.submit"), Href: v.Path("/not-me/" + url.PathEscape(token))},
+		Does: &action{Label: button, Href: v.Path("/not-me/" + url.PathEscape(token))},
 	})
 }
 
