@@ -297,8 +297,8 @@ func TestStaffWithoutConfigureEraseNobody(t *testing.T) {
 func TestErasureOverPages(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		b := r.registered("c1", elena)
-		p := b.open("/security").wants(200, "Erase my sign-in")
-		p = b.open("/security/erase").wants(200, "It cannot be undone")
+		b.open("/security").wants(200, "Erase my sign-in")
+		p := b.open("/security/erase").wants(200, "It cannot be undone")
 		p = b.press(p, "Erase my sign-in for good", "current", "wrong wrong wrong").wants(422, "That is not your current password.")
 		b.press(p, "Erase my sign-in for good", "current", secret).wants(200, "Your sign-in is erased")
 		if b.cookies["session"] != "" || b.cookies["device"] != "" {

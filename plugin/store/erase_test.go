@@ -42,7 +42,9 @@ func (w *world) wantNowhere(t *testing.T, biller, text string) {
 func (w *world) tableOf(t *testing.T, biller, table string) []map[string]any {
 	t.Helper()
 	rows, err := w.db.R.QueryxContext(t.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, biller)
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer rows.Close()
 	var out []map[string]any
 	for rows.Next() {
