@@ -45,7 +45,7 @@ func (w *world) tableOf(t *testing.T, biller, table string) []map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
+	defer func() { must(t, rows.Close()) }()
 	var out []map[string]any
 	for rows.Next() {
 		row := map[string]any{}
