@@ -39,17 +39,25 @@ func (w *world) wantNowhere(t *testing.T, biller, text string) {
 }
 
 // tableOf reads all of a biller's rows in a table.
-func (w *world) tableOf(t *testing.T, biller, table string) []map[string]any {
+func (w *world) tableOf(t *testing.T, biller, table string) (out []map[string]any) {
 	t.Helper()
-	rows, err := w.db.R.QueryxContext(t.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, biller)
+	rows, err := w.db.R.QueryContext(t.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, biller)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { must(t, rows.Close()) }()
-	var out []map[string]any
+	defer rows.Close()
+	columns, err := rows.Columns()
+	must(t, err)
 	for rows.Next() {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		must(t, rows.Scan(into...))
 		row := map[string]any{}
-		must(t, rows.MapScan(row))
+		for i, c := range columns {
+			row[c] = values[i]
+		}
 		out = append(out, row)
 	}
 	must(t, rows.Err())
