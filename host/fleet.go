@@ -22,7 +22,7 @@ func (h *Host) openFleet(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	h.fleet = supervisor.New(supervisor.Config{
-		Store: h.store, Credentials: h.services, Services: func(id string) wire.Services { return h.services.Addon(id) },
+		Store: guarded{h.store, h}, Credentials: h.services, Services: func(id string) wire.Services { return h.services.Addon(id) },
 		Env: h.env, Call: h.jobCall, Settings: h.settingsFor, Fetch: h.shelf.fetch, SelfTest: h.selfTest, Switched: h.shelf.wake, Probation: c.Probation,
 		Meter: h.metrics, Tracing: h.tracing, Packages: h.shelf.dir, DataDir: c.DataDir, Name: hostName(), Log: c.Log, Dev: c.Dev, LogLevel: level, Now: c.Now,
 		Times: c.Times,

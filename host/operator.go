@@ -27,15 +27,8 @@ func (p operatorPages) Operation(ctx context.Context, by addon.Staff, addonID st
 	if err != nil {
 		return admin.Operation{}, err
 	}
-	known, err := p.config.Marketplace.Look(ctx)
-	if err != nil {
-		p.config.Log.WarnContext(ctx, "offers cannot be read", "error", err.Error())
-	}
-	for _, w := range known.Withdrawn {
-		if w.ID == addonID && w.Version == o.Active.Version {
-			o.WithdrawnAt = w.At
-		}
-	}
+	known := p.known(ctx)
+	o.BeforeWithdrawnAt = withdrawn(known, addonID, o.Previous.Version)
 	for _, offer := range known.Offers {
 		if m := offer.Manifest; m.ID == addonID {
 			o.Versions = append(o.Versions, admin.Offered{Version: addon.Version{Version: m.Version, Digest: offer.Digest}, Manifest: m, Problem: unfit(m)})
@@ -58,7 +51,7 @@ func (p operatorPages) active(ctx context.Context, addonID string) (admin.Operat
 		if s.AddonID == addonID {
 			return admin.Operation{
 				Active: s.Active, State: string(s.State), RetryAt: s.RetryAt, Error: s.Error, Report: s.Report,
-				Serving: s.Serving, Trial: s.Trial, Processes: s.Processes,
+				Serving: s.Serving, Trial: s.Trial, Processes: s.Processes, WithdrawnAt: s.WithdrawnAt,
 			}, nil
 		}
 	}

@@ -25,6 +25,9 @@ type Status struct {
 	// this one included after a moment; also hosts that have gone without a word,
 	// until they are forgotten: see addon.Process.Stale.
 	Processes []addon.Process
+	// WithdrawnAt is when the version was withdrawn from the marketplace; zero if it
+	// was not, as far as that is known.
+	WithdrawnAt time.Time
 
 	// What follows is of this process alone, and empty if it is not in Run.
 
@@ -54,8 +57,9 @@ func (h *Host) Addons(ctx context.Context) ([]Status, error) {
 		here[s.AddonID] = s
 	}
 	statuses := make([]Status, 0, len(list))
+	known := h.known(ctx)
 	for _, a := range list {
-		s := Status{Active: a, State: supervisor.Stopped}
+		s := Status{Active: a, State: supervisor.Stopped, WithdrawnAt: withdrawn(known, a.AddonID, a.Version)}
 		s.hear(processes, h.config.Now())
 		if now, ok := here[a.AddonID]; ok {
 			s.own(now)

@@ -14,7 +14,8 @@ import (
 // without Run and does not wait: running hosts fetch it, start it beside the
 // version that serves, prove that it can serve, and switch. Addons tells what
 // became of it. A version whose trial or probation fails is refused, and the one
-// before serves on.
+// before serves on; if that was withdrawn from the marketplace after the switch, the
+// platform does not return to it by itself.
 //
 // Billers keep what they agreed to: a version that asks for more permissions does
 // without them until their staff agree.
@@ -45,8 +46,20 @@ func (h *Host) Upgrade(ctx context.Context, by addon.Staff, addonID, version, se
 
 // Rollback makes the version before the current one the wanted version, on the
 // same path and with the same rules as Upgrade. Conflict if no version before is
-// kept.
+// kept, or it is newer than the one that runs: a second rollback does not lead to
+// where the first one came from. Invalid if the version was withdrawn from the
+// marketplace: see RollbackWithdrawn.
 func (h *Host) Rollback(ctx context.Context, by addon.Staff, addonID, seen string) error {
+	return h.rollback(ctx, by, addonID, seen, false)
+}
+
+// RollbackWithdrawn is Rollback for an operator who has confirmed that the version
+// shall run again although it was withdrawn.
+func (h *Host) RollbackWithdrawn(ctx context.Context, by addon.Staff, addonID, seen string) error {
+	return h.rollback(ctx, by, addonID, seen, true)
+}
+
+func (h *Host) rollback(ctx context.Context, by addon.Staff, addonID, seen string, confirmed bool) error {
 	if err := mayOperate(by); err != nil {
 		return err
 	}
@@ -59,6 +72,9 @@ func (h *Host) Rollback(ctx context.Context, by addon.Staff, addonID, seen strin
 	}
 	if a.Previous.Digest == "" {
 		return apperr.Errorf(apperr.Conflict, "No version before %s is kept.", a.Version)
+	}
+	if err := h.mayReturn(ctx, a, confirmed); err != nil {
+		return err
 	}
 	return h.want(ctx, a.Digest, a.Previous, operation(by, addon.ActionRollback, addonID, a.Version, a.Previous.Version))
 }

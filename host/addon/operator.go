@@ -17,12 +17,29 @@ const (
 	ActionPurged     = "addon.purged"
 )
 
+// Outcomes, as Operation keeps them too, in the name of the platform. From is what
+// ran, To what took over, was refused, or runs again; of ActionStayed it is the
+// withdrawn version that the platform does not return to.
+const (
+	ActionSwitched = "addon.switched"
+	ActionRefused  = "addon.refused"
+	ActionReturned = "addon.returned"
+	ActionStayed   = "addon.stayed"
+)
+
+// Who outcomes are recorded for: StaffID and By.
+const (
+	PlatformID   = "platform"
+	PlatformName = "the platform"
+)
+
 // Operation is one thing that somebody did to an add-on of the platform: a line
 // of the operators' audit, which belongs to no biller.
 type Operation struct {
 	ID string
 	At time.Time
-	// StaffID and By are who did it; StaffID is "command-line" for a command.
+	// StaffID and By are who did it; StaffID is "command-line" for a command, and
+	// PlatformID for an outcome.
 	StaffID, By string
 	Action      string
 	AddonID     string
@@ -30,6 +47,8 @@ type Operation struct {
 	BillerID string
 	// From and To are versions; empty where the action has none.
 	From, To string
+	// Detail is why it came so, for the operator; empty where nobody asked.
+	Detail string
 }
 
 // Approval says that the operator lets billers install an add-on.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
@@ -22,6 +24,9 @@ type Operator interface {
 	// the version that the person saw run.
 	Upgrade(ctx context.Context, by addon.Staff, addonID, version, seen string) error
 	Rollback(ctx context.Context, by addon.Staff, addonID, seen string) error
+	// RollbackWithdrawn is Rollback by somebody who has read that the version was
+	// withdrawn.
+	RollbackWithdrawn(ctx context.Context, by addon.Staff, addonID, seen string) error
 	Retry(ctx context.Context, by addon.Staff, addonID string) error
 	// Approve and Disapprove say whether billers may install an add-on.
 	Approve(ctx context.Context, by addon.Staff, addonID string) error
@@ -45,6 +50,8 @@ type Operation struct {
 	// WithdrawnAt is when the version that is chosen was withdrawn from the
 	// marketplace; zero if it was not.
 	WithdrawnAt time.Time
+	// BeforeWithdrawnAt is that of the version before.
+	BeforeWithdrawnAt time.Time
 	// Billers counts those that have the add-on switched on.
 	Billers int
 	// Versions are on offer, the newest first.
@@ -69,6 +76,18 @@ type Offered struct {
 
 // runs tells whether the platform runs the add-on at all.
 func (o Operation) runs() bool { return o.Digest != "" }
+
+// mayRollBack tells whether there is an older version to go back to.
+func (o Operation) mayRollBack() bool {
+	return o.Previous.Digest != "" && !older(o.Active.Version, o.Previous.Version)
+}
+
+// older tells whether version a comes before b.
+func older(a, b string) bool {
+	va, errA := semver.NewVersion(a)
+	vb, errB := semver.NewVersion(b)
+	return errA == nil && errB == nil && va.LessThan(vb)
+}
 
 // moving tells whether another version is being tried.
 func (o Operation) moving() bool { return o.Next.Digest != "" || o.Trial.Digest != "" }
@@ -166,12 +185,12 @@ func (h *Handler) rollbackAsk(w http.ResponseWriter, r *http.Request, staff addo
 	if err != nil {
 		return err
 	}
-	if o.Previous.Digest == "" {
+	if !o.mayRollBack() {
 		redirect(w, h.operatePath(r.PathValue("id")))
 		return nil
 	}
 	p := newChangePage(h, r.PathValue("id"), o, o.Previous, o.Before)
-	p.Action, p.Back = p.Href+"/rollback", true
+	p.Action, p.Back, p.WithdrawnAt = p.Href+"/rollback", true, o.BeforeWithdrawnAt
 	return draw(h, w, r, h.operator.change, p.Heading(), p)
 }
 
@@ -198,7 +217,11 @@ func (h *Handler) rollback(w http.ResponseWriter, r *http.Request, staff addon.S
 		return apperr.Errorf(apperr.Invalid, "The form says no version. Open the page again and choose one.")
 	}
 	id := r.PathValue("id")
-	return h.chosen(w, id, h.Operator.Rollback(r.Context(), staff, id, form.Value("seen")))
+	back := h.Operator.Rollback
+	if form.Value("withdrawn") != "" {
+		back = h.Operator.RollbackWithdrawn
+	}
+	return h.chosen(w, id, back(r.Context(), staff, id, form.Value("seen")))
 }
 
 // chosen leads back to the add-on, also when another page was faster.

@@ -58,6 +58,8 @@ type choice struct {
 	// Note is what stands beside it ("Runs now"); Href leads to the question, and
 	// is empty if it cannot be chosen.
 	Note, Href string
+	// Older tells that it comes before the version that runs.
+	Older bool
 }
 
 // changePage asks before another version runs.
@@ -67,12 +69,27 @@ type changePage struct {
 	From, To            string
 	// Seen is the digest of From.
 	Seen, Action string
-	// Back tells a rollback from an upgrade.
-	Back    bool
-	Billers int
+	// Back tells a rollback from an upgrade, Older an upgrade from a change to an
+	// older version.
+	Back, Older bool
+	Billers     int
+	// WithdrawnAt is when To was withdrawn; zero if it was not.
+	WithdrawnAt   time.Time
+	FromWithdrawn bool
 	// More are the permissions that To asks for and From does not, Less those that
 	// it no longer asks for.
 	More, Less []permission
+}
+
+// Verb is what is done.
+func (p changePage) Verb() string {
+	switch {
+	case p.Back:
+		return "Roll back"
+	case p.Older:
+		return "Change"
+	}
+	return "Upgrade"
 }
 
 // Heading is the question.
@@ -90,6 +107,12 @@ func (p operatePage) Serves() string {
 	}
 	return p.Serving.Version
 }
+
+// MayRollBack tells whether there is an older version to go back to.
+func (p operatePage) MayRollBack() bool { return p.mayRollBack() }
+
+// FailedOn tells that the version that was refused runs on.
+func (p operatePage) FailedOn() bool { return p.Failed.Digest == p.Digest }
 
 // Runs tells whether the platform runs the add-on at all.
 func (p operatePage) Runs() bool { return p.runs() }
@@ -125,7 +148,7 @@ func newOperatePage(h *Handler, id string, o Operation, zone string) operatePage
 		p.Icon = m.Icon
 	}
 	for _, v := range o.Versions {
-		c := choice{Version: v.Version.Version, Problem: v.Problem}
+		c := choice{Version: v.Version.Version, Problem: v.Problem, Older: older(v.Version.Version, o.Active.Version)}
 		switch v.Digest {
 		case o.Digest:
 			c.Note = "Runs now"
@@ -136,7 +159,7 @@ func newOperatePage(h *Handler, id string, o Operation, zone string) operatePage
 		case o.Failed.Digest:
 			c.Note = "Refused"
 		}
-		if o.runs() && v.Problem == "" && v.Digest != o.Next.Digest && v.Digest != o.Digest && v.Digest != o.Previous.Digest { // there is a button to go back
+		if o.runs() && v.Problem == "" && v.Digest != o.Next.Digest && v.Digest != o.Digest && (v.Digest != o.Previous.Digest || !o.mayRollBack()) { // else there is a button to go back
 			c.Href = p.Operate + "/upgrade?version=" + c.Version
 		}
 		p.Choices = append(p.Choices, c)
@@ -184,7 +207,8 @@ func badgeOf(state string) badge {
 func newChangePage(h *Handler, id string, o Operation, to addon.Version, m *manifest.Manifest) changePage {
 	p := changePage{
 		Home: h.home(), Href: h.operatePath(id), Operate: h.operatePath(id), Name: o.manifest().Name,
-		From: o.Active.Version, To: to.Version, Seen: o.Digest, Billers: o.Billers,
+		From: o.Active.Version, To: to.Version, Seen: o.Digest, Billers: o.Billers, Older: older(to.Version, o.Active.Version),
+		FromWithdrawn: !o.WithdrawnAt.IsZero(),
 	}
 	if m != nil && o.Current != nil {
 		p.More, p.Less = beyond(m, o.Current), beyond(o.Current, m)
@@ -213,9 +237,9 @@ func newOperatorPages() (*operatorPages, error) {
 		Operation: Operation{
 			Active: addon.Active{Version: "1", Digest: "d", Previous: addon.Version{Version: "0", Digest: "c"}, Failed: addon.Refusal{Version: addon.Version{Version: "2", Digest: "e"}, Reason: "x", At: now}},
 			State:  "broken", RetryAt: now, Error: "x", Report: "x", NeedsApproval: true, Approval: addon.Approval{AddonID: "x", ApprovedAt: now},
-			WithdrawnAt: now, History: []addon.Operation{{At: now, From: "1", To: "2", BillerID: "x"}},
+			WithdrawnAt: now, History: []addon.Operation{{At: now, From: "1", To: "2", BillerID: "x", Detail: "x"}},
 		},
-		Icon: "addon", Badge: badge{"bad", "warning", "x"}, Choices: []choice{{Note: "x", Problem: "x"}, {Href: "x"}}, Stale: true,
+		Icon: "addon", Badge: badge{"bad", "warning", "x"}, Choices: []choice{{Note: "x", Problem: "x"}, {Href: "x"}, {Href: "x", Older: true}}, Stale: true,
 		Hosts: []hostRow{
 			{Process: addon.Process{Error: "x", RetryAt: now, Protection: []string{"x"}, PID: 1}, Badge: badge{"bad", "warning", "x"}},
 			{Silent: true, Badge: badge{"", "close", "x"}},
@@ -227,7 +251,7 @@ func newOperatorPages() (*operatorPages, error) {
 		return nil, err
 	}
 	more := []permission{{Icon: "lock"}}
-	p.change, err = web.NewPage(r, "templates/operate_change.html", changePage{More: more, Less: more, Billers: 2}, changePage{Back: true, Billers: 1})
+	p.change, err = web.NewPage(r, "templates/operate_change.html", changePage{More: more, Less: more, Billers: 2}, changePage{Back: true, Billers: 1, WithdrawnAt: now, FromWithdrawn: true})
 	return p, err
 }
 
@@ -235,9 +259,20 @@ func newOperatorPages() (*operatorPages, error) {
 func (p operatePage) Did(o addon.Operation) string {
 	switch o.Action {
 	case addon.ActionUpgrade:
+		if older(o.To, o.From) {
+			return "Change from " + o.From + " to " + o.To
+		}
 		return "Upgrade from " + o.From + " to " + o.To
 	case addon.ActionRollback:
 		return "Rollback from " + o.From + " to " + o.To
+	case addon.ActionSwitched:
+		return o.To + " took over from " + o.From
+	case addon.ActionRefused:
+		return o.To + " was refused; " + o.From + " serves on"
+	case addon.ActionReturned:
+		return o.From + " failed; back to " + o.To
+	case addon.ActionStayed:
+		return o.From + " failed; not back to " + o.To + ", which was withdrawn"
 	case addon.ActionRetry:
 		return "Started again"
 	case addon.ActionApprove:

@@ -94,11 +94,13 @@ func TestOperatePages(t *testing.T) {
 	}
 	mustServe(t, h, "1.0.0")
 	h.Post(operate+"/retry", "")
-	const dana = "Dana Whitfield <dana@northwind.example> addon."
-	if diff := cmp.Diff([]string{dana + "upgrade 1.0.0 1.1.0", dana + "rollback 1.1.0 1.0.0", dana + "retry"}, actions(t, h)); diff != "" {
+	const dana, platform = "Dana Whitfield <dana@northwind.example> addon.", "the platform addon."
+	if diff := cmp.Diff([]string{
+		dana + "upgrade 1.0.0 1.1.0", platform + "switched 1.0.0 1.1.0", dana + "rollback 1.1.0 1.0.0", platform + "switched 1.1.0 1.0.0", dana + "retry",
+	}, actions(t, h)); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
-	mustShow(t, h, operate, "Upgrade from 1.0.0 to 1.1.0", "Rollback from 1.1.0 to 1.0.0", "Dana Whitfield &lt;dana@northwind.example&gt;")
+	mustShow(t, h, operate, "Upgrade from 1.0.0 to 1.1.0", "Rollback from 1.1.0 to 1.0.0", "1.0.0 took over from 1.1.0", "Dana Whitfield &lt;dana@northwind.example&gt;")
 }
 
 func TestOperateShowsRefusal(t *testing.T) {
@@ -113,7 +115,7 @@ func TestOperateShowsRefusal(t *testing.T) {
 	h.Until("the page tells of the refusal", func() bool {
 		return strings.Contains(h.Get(operate).Body, "Version 1.1.0-broken was refused")
 	})
-	page := mustShow(t, h, operate, "The first page answered with status 500.", "Refused")
+	page := mustShow(t, h, operate, "The first page answered with status 500.", "Refused", "1.1.0-broken was refused; 1.0.0 serves on")
 	if page.Header.Get("Refresh") != "" {
 		t.Error("the page goes on loading itself")
 	}
@@ -159,7 +161,7 @@ func TestOperateIsForOperators(t *testing.T) {
 func TestPolicyApproved(t *testing.T) {
 	t.Parallel()
 	h := hosttest.MustHost(t, func(c *host.Config, _ *hosttest.Platform) { c.Policy = host.PolicyApproved })
-	mustShow(t, h, hello, "Waiting for your operator")
+	mustShow(t, h, hello, "Waiting for your operator", `<form method="post" action="`+operate+`/approve"><button class="btn">Approve</button>`)
 	if err := h.Install(t.Context(), hosttest.Dana(), "hello", nil); !apperr.Is(err, apperr.PermissionDenied) {
 		t.Fatalf("Install = %v", err)
 	}

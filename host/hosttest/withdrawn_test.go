@@ -4,12 +4,14 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host"
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/hosttest"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -37,10 +39,12 @@ func (w *withdrawing) List(ctx context.Context) ([]marketplace.Offer, error) {
 
 // Look implements marketplace.Source.
 func (w *withdrawing) Look(ctx context.Context) (marketplace.Listing, error) {
+	known, err := w.Source.Look(ctx)
 	if w.gone.Load() {
-		return w.what(), nil
+		known.Withdrawn = w.what().Withdrawn
+		known.Offers = slices.DeleteFunc(known.Offers, func(o marketplace.Offer) bool { return o.Manifest.Version == "1.0.0" })
 	}
-	return w.Source.Look(ctx)
+	return known, err
 }
 
 // Fetch implements marketplace.Source.
@@ -127,4 +131,90 @@ func TestWithdrawnVersionServesOn(t *testing.T) {
 	if got := h.Get("/hello/northwind/"); got.Status != 200 {
 		t.Errorf("it no longer serves: %d", got.Status)
 	}
+}
+
+// mustLeave returns a host that has gone from hello 1.0.0 to 1.1.0, and the
+// marketplace, which then withdraws 1.0.0.
+func mustLeave(t *testing.T) *hosttest.Host {
+	t.Helper()
+	dir, add := hosttest.MustVersions(t)
+	add("1.0.0")
+	w := &withdrawing{Source: marketplace.NewFolder(dir, hosttest.Log(t))}
+	h := hosttest.MustHost(t, func(c *host.Config, _ *hosttest.Platform) { c.Marketplace, c.Packages = w, "" })
+	h.MustInstall("hello")
+	add("1.1.0")
+	mustDo(t, h.Upgrade(t.Context(), hosttest.Dana(), "hello", "1.1.0", ""))
+	mustServe(t, h, "1.1.0")
+	w.gone.Store(true)
+	return h
+}
+
+// TestNoReturnToWithdrawn crashes a new version on probation whose forerunner was
+// withdrawn: the platform says so, stays and starts it again.
+func TestNoReturnToWithdrawn(t *testing.T) {
+	t.Parallel()
+	h := mustLeave(t)
+	if got := h.Get("/hello/northwind/crash"); got.Status != 502 {
+		t.Errorf("crash: %d", got.Status)
+	}
+	h.Until("the platform has refused to return", func() bool { return !mustStatus(t, h).Failed.At.IsZero() })
+	s := mustStatus(t, h)
+	if s.Version != "1.1.0" || s.Failed.Version.Version != "1.1.0" || s.OnProbation(time.Now()) ||
+		!strings.Contains(s.Failed.Reason, "does not return to 1.0.0 by itself: it was withdrawn from the marketplace on 21 November 2026") {
+		t.Errorf("status = %+v", s)
+	}
+	mustDo(t, h.Retry(t.Context(), hosttest.Dana(), "hello"))
+	mustServe(t, h, "1.1.0")
+	mustShow(t, h, operate, "Version 1.1.0 failed", "1.1.0 failed; not back to 1.0.0, which was withdrawn", "1.0.0, withdrawn")
+}
+
+// TestRollbackToWithdrawn takes a confirmation, and is told of wherever the version
+// is shown. Nobody rolls back twice.
+func TestRollbackToWithdrawn(t *testing.T) {
+	t.Parallel()
+	h := mustLeave(t)
+	dana := hosttest.Dana()
+	if err := h.Rollback(t.Context(), dana, "hello", ""); !apperr.Is(err, apperr.Invalid) || !strings.Contains(apperr.MessageOf(err), wasWithdrawn) {
+		t.Errorf("Rollback = %v", err)
+	}
+	seen := mustStatus(t, h).Digest
+	if got := h.Post(operate+"/rollback", "version=1.0.0&seen="+seen); got.Status == 303 || !strings.Contains(got.Body, wasWithdrawn) {
+		t.Errorf("a page from before: %d %s", got.Status, got.Body)
+	}
+	ask := mustShow(t, h, operate+"/rollback", "Version 1.0.0 was withdrawn from the marketplace on", "Roll back to 1.0.0, although it was withdrawn")
+	if got := h.Post(operate+"/rollback", formOf(ask.Body)); got.Status != 303 || got.Header.Get("Location") != operate {
+		t.Errorf("confirmed: %d %s", got.Status, got.Header.Get("Location"))
+	}
+	mustServe(t, h, "1.0.0")
+	if s := mustStatus(t, h); s.WithdrawnAt.IsZero() {
+		t.Errorf("status = %+v", s)
+	}
+	page := mustShow(t, h, operate, "Version 1.0.0 was withdrawn from the marketplace", `href="`+operate+`/upgrade?version=1.1.0"`)
+	if strings.Contains(page.Body, operate+"/rollback") {
+		t.Error("the page offers to roll back to a newer version")
+	}
+	for _, back := range []func(context.Context, addon.Staff, string, string) error{h.Rollback, h.RollbackWithdrawn} {
+		if err := back(t.Context(), dana, "hello", ""); !apperr.Is(err, apperr.Conflict) || apperr.MessageOf(err) != "1.0.0 is what ran before; to run 1.1.0 again, upgrade to it." {
+			t.Errorf("a second rollback = %v", err)
+		}
+	}
+	mustShow(t, h, operate+"/upgrade?version=1.1.0", "the platform does not return to 1.0.0 by itself")
+}
+
+// TestOlderIsNoUpgrade calls it a change.
+func TestOlderIsNoUpgrade(t *testing.T) {
+	t.Parallel()
+	h, add := mustVersions(t)
+	add("0.9.0")
+	page := mustShow(t, h, operate, `/upgrade?version=0.9.0">Change to<`)
+	if strings.Contains(page.Body, ">Upgrade<") {
+		t.Error("an older version is offered as an upgrade")
+	}
+	ask := mustShow(t, h, operate+"/upgrade?version=0.9.0", "Change to 0.9.0</button>")
+	if strings.Contains(ask.Body, "Upgrade") {
+		t.Errorf("the question calls it an upgrade: %s", ask.Body)
+	}
+	h.Post(operate+"/upgrade", formOf(ask.Body))
+	mustServe(t, h, "0.9.0")
+	mustShow(t, h, operate, "Change from 1.0.0 to 0.9.0", `/upgrade?version=1.0.0">Upgrade<`)
 }

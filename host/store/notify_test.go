@@ -45,6 +45,12 @@ func changes() []change {
 			_, err := w.Refuse(ctx, portal, "d2", "no page")
 			return err
 		}},
+		{"Want", func(ctx context.Context, w *world) error { return w.Want(ctx, portal, v2) }},
+		{"Promote", func(ctx context.Context, w *world) error { return w.Promote(ctx, portal, "d2", time.Hour) }},
+		{"Stay", func(ctx context.Context, w *world) error {
+			_, err := w.Stay(ctx, portal, "d2", "crashed")
+			return err
+		}},
 		{"Retry", func(ctx context.Context, w *world) error { return w.Retry(ctx, o) }},
 		{"Suspend", func(ctx context.Context, w *world) error { return w.Suspend(ctx, biller, portal) }},
 		{"BeginPurge", func(ctx context.Context, w *world) error {

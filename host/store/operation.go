@@ -21,6 +21,7 @@ type operationRow struct {
 	BillerID string    `db:"subject_biller"`
 	From     string    `db:"from_version"`
 	To       string    `db:"to_version"`
+	Detail   string    `db:"detail"`
 }
 
 // Operations returns what was done to an add-on of the platform, to all if
@@ -38,7 +39,8 @@ func (s *Store) Operations(ctx context.Context, addonID string, limit int) ([]ad
 			addon_id,
 			subject_biller,
 			from_version,
-			to_version
+			to_version,
+			detail
 		FROM operations
 		WHERE (addon_id = $1 OR CAST($1 AS TEXT) = '')
 		ORDER BY id DESC
@@ -71,10 +73,11 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, o addon.Operation) erro
 			addon_id,
 			subject_biller,
 			from_version,
-			to_version
+			to_version,
+			detail
 		)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id.String(), s.now(), o.StaffID, o.By, o.Action, o.AddonID, o.BillerID, o.From, o.To)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		id.String(), s.now(), o.StaffID, o.By, o.Action, o.AddonID, o.BillerID, o.From, o.To, o.Detail)
 	if err != nil {
 		return fmt.Errorf("record operation: %w", err)
 	}

@@ -17,6 +17,11 @@ func operation(action, from, to string) addon.Operation {
 	return addon.Operation{StaffID: "s1", By: "Olga <olga@example.com>", Action: action, AddonID: portal, From: from, To: to}
 }
 
+// outcome is what the platform records itself.
+func outcome(action, from, to, detail string) addon.Operation {
+	return addon.Operation{StaffID: addon.PlatformID, By: addon.PlatformName, Action: action, AddonID: portal, From: from, To: to, Detail: detail}
+}
+
 // wantOperations compares the portal's audit, the newest first; hello has none.
 func wantOperations(t *testing.T, w *world, want ...addon.Operation) {
 	t.Helper()
@@ -82,7 +87,8 @@ func TestWantFromRaces(t *testing.T) {
 		mustDo(t, w.Promote(ctx, portal, "d2", time.Minute))
 		_, err = w.WantFrom(ctx, "d1", addon.Version{Version: "1.0.0", Digest: "d1"}, up)
 		wantCode(t, "an old page", err, apperr.Conflict)
-		wantOperations(t, w, up)
+		switched := outcome(addon.ActionSwitched, "1.0.0", "2.0.0", "")
+		wantOperations(t, w, switched, up)
 		a, err := w.ActiveOf(ctx, portal)
 		if err != nil || a.Next.Digest != "" || a.Digest != "d2" {
 			t.Errorf("active = %+v, %v", a, err)

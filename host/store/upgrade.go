@@ -66,12 +66,12 @@ func (s *Store) WantFrom(ctx context.Context, seen string, v addon.Version, o ad
 }
 
 // Promote makes the wanted version with this digest the one that runs, keeps the
-// one before as the previous and begins a probation. Of several servers one
-// changes something; the others succeed as well while the version runs. Conflict
+// one before as the previous, begins a probation and records that. Of several servers
+// one changes something; the others succeed as well while the version runs. Conflict
 // if it is no longer wanted.
 func (s *Store) Promote(ctx context.Context, addonID, digest string, probation time.Duration) error {
 	now := s.now()
-	res, err := s.change(ctx, addonID, `
+	done, err := s.became(ctx, addon.Operation{AddonID: addonID, Action: addon.ActionSwitched}, `
 		UPDATE addons
 		SET
 			previous_version = version,
@@ -89,8 +89,7 @@ func (s *Store) Promote(ctx context.Context, addonID, digest string, probation t
 		WHERE addon_id = $1
 			AND next_digest = $2`,
 		addonID, digest, now.Add(probation), now)
-	gone := apperr.Errorf(apperr.Conflict, "This version is no longer wanted.")
-	if err := none(res, err, "promote version", gone); !apperr.Is(err, apperr.Conflict) {
+	if err != nil || done {
 		return err
 	}
 	a, err := s.ActiveOf(ctx, addonID)
@@ -98,17 +97,17 @@ func (s *Store) Promote(ctx context.Context, addonID, digest string, probation t
 	case err != nil:
 		return err
 	case a.Digest != digest:
-		return gone
+		return apperr.Errorf(apperr.Conflict, "This version is no longer wanted.")
 	}
 	return nil
 }
 
-// Refuse keeps why a version failed. If it was wanted, it no longer is; if it
-// runs and is on probation, the previous version runs again. It tells whether
+// Refuse keeps and records why a version failed. If it was wanted, it no longer is;
+// if it runs and is on probation, the previous version runs again. It tells whether
 // any of that was so.
 func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (bool, error) {
 	now := s.now()
-	res, err := s.change(ctx, addonID, `
+	done, err := s.became(ctx, addon.Operation{AddonID: addonID, Action: addon.ActionRefused, Detail: reason}, `
 		UPDATE addons
 		SET
 			failed_version = next_version,
@@ -122,11 +121,10 @@ func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (boo
 			AND next_digest = $2
 			AND next_digest <> ''`,
 		addonID, digest, reason, now)
-	n, err := affected(res, err, "refuse wanted version")
-	if err != nil || n > 0 {
-		return n > 0, err
+	if err != nil || done {
+		return done, err
 	}
-	res, err = s.change(ctx, addonID, `
+	return s.became(ctx, addon.Operation{AddonID: addonID, Action: addon.ActionReturned, Detail: reason}, `
 		UPDATE addons
 		SET
 			failed_version = version,
@@ -144,8 +142,85 @@ func (s *Store) Refuse(ctx context.Context, addonID, digest, reason string) (boo
 			AND previous_digest <> ''
 			AND probation_until > $4`,
 		addonID, digest, reason, now)
-	n, err = affected(res, err, "go back to previous version")
-	return n > 0, err
+}
+
+// Stay ends the probation of the version with this digest although it failed, and
+// keeps and records why the platform does not return to the one before. It tells
+// whether it was on probation.
+func (s *Store) Stay(ctx context.Context, addonID, digest, reason string) (bool, error) {
+	return s.became(ctx, addon.Operation{AddonID: addonID, Action: addon.ActionStayed, Detail: reason}, `
+		UPDATE addons
+		SET
+			failed_version = version,
+			failed_digest = digest,
+			failed_reason = $3,
+			failed_at = $4,
+			probation_until = NULL
+		WHERE addon_id = $1
+			AND digest = $2
+			AND previous_digest <> ''
+			AND probation_until > $4`,
+		addonID, digest, reason, s.now())
+}
+
+// became runs one statement that says what became of a version. If it met the
+// add-on's row it records the outcome, with the versions that the row names now, and
+// tells all hosts.
+func (s *Store) became(ctx context.Context, o addon.Operation, query string, args ...any) (done bool, err error) {
+	o.StaffID, o.By = addon.PlatformID, addon.PlatformName
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+
+	res, err := tx.ExecContext(ctx, query, args...)
+	if n, err := affected(res, err, "record outcome"); err != nil || n == 0 {
+		return false, err
+	}
+	if o.From, o.To, err = s.versions(ctx, tx, o); err != nil {
+		return false, err
+	}
+	if err := s.record(ctx, tx, o); err != nil {
+		return false, err
+	}
+	if err := s.notify(ctx, tx, o.AddonID); err != nil {
+		return false, err
+	}
+	if err := tx.Commit(); err != nil {
+		return false, fmt.Errorf("commit: %w", err)
+	}
+	return true, nil
+}
+
+// versions are those that an outcome is about: what ran, and what took over, was
+// refused, runs again or was withdrawn.
+func (s *Store) versions(ctx context.Context, tx *sqlx.Tx, o addon.Operation) (from, to string, err error) {
+	var row struct {
+		Version  string `db:"version"`
+		Previous string `db:"previous_version"`
+		Failed   string `db:"failed_version"`
+	}
+	err = tx.GetContext(ctx, &row, `
+		SELECT
+			version,
+			previous_version,
+			failed_version
+		FROM addons
+		WHERE addon_id = $1`,
+		o.AddonID)
+	if err != nil {
+		return "", "", fmt.Errorf("read versions: %w", err)
+	}
+	switch o.Action {
+	case addon.ActionSwitched:
+		return row.Previous, row.Version, nil
+	case addon.ActionReturned:
+		return row.Failed, row.Version, nil
+	case addon.ActionStayed:
+		return row.Version, row.Previous, nil
+	}
+	return row.Version, row.Failed, nil
 }
 
 // Retry makes running servers start an add-on at once that rests or is broken, in

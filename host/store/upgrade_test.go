@@ -103,6 +103,10 @@ func TestUpgradeLife(t *testing.T) {
 		step()
 		mustDo(t, w.Retry(ctx, addon.Operation{AddonID: portal, Action: addon.ActionRetry}))
 		wantActive(t, w, "retry", want)
+		wantOperations(t, w,
+			addon.Operation{Action: addon.ActionRetry, AddonID: portal}, outcome(addon.ActionSwitched, "1.0.0", "2.0.0", ""),
+			outcome(addon.ActionReturned, "2.0.0", "1.0.0", "it crashed"), outcome(addon.ActionSwitched, "1.0.0", "2.0.0", ""),
+			outcome(addon.ActionRefused, "1.0.0", "2.0.0", "it fell over"))
 		wantCode(t, "retry what does not run", w.Retry(ctx, addon.Operation{AddonID: "nothing"}), apperr.NotFound)
 	})
 }
@@ -143,5 +147,44 @@ func TestOneOutcome(t *testing.T) {
 		if !won && !lost || a.Next.Digest != "" {
 			t.Errorf("%d promoted, %d refused, active = %+v", promoted.Load(), refused.Load(), a)
 		}
+	})
+}
+
+// TestStay ends a probation without a return, once of 16 times.
+func TestStay(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		ctx, v2 := t.Context(), addon.Version{Version: "2.0.0", Digest: "d2"}
+		want := mustActive(t, w)
+		if stayed, err := w.Stay(ctx, portal, "d1", "never promoted"); err != nil || stayed {
+			t.Errorf("without a probation: %t, %v", stayed, err)
+		}
+		mustDo(t, w.Want(ctx, portal, v2))
+		mustDo(t, w.Promote(ctx, portal, "d2", time.Minute))
+		var stays atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				stayed, err := w.Stay(ctx, portal, "d2", "it crashed")
+				if err != nil {
+					t.Error(err)
+				}
+				if stayed {
+					stays.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if stays.Load() != 1 {
+			t.Errorf("%d callers ended the probation", stays.Load())
+		}
+		want.Next, want.UpdatedAt = v2, w.now
+		want, _ = want.Promoted(v2, time.Time{})
+		want.Failed = addon.Refusal{Version: v2, Reason: "it crashed", At: w.now}
+		wantActive(t, w, "stayed", want)
+		if changed, err := w.Refuse(ctx, portal, "d2", "again"); err != nil || changed {
+			t.Errorf("refused after it: %t, %v", changed, err)
+		}
+		wantOperations(t, w, outcome(addon.ActionStayed, "2.0.0", "1.0.0", "it crashed"), outcome(addon.ActionSwitched, "1.0.0", "2.0.0", ""))
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host"
@@ -20,7 +21,7 @@ type addonOperatorCommands struct {
 	Approve    addonApproveCommand    `cmd:"" help:"Let billers install an add-on, where ADDON_POLICY is approved."`
 	Disapprove addonDisapproveCommand `cmd:"" help:"Let no further biller install an add-on; those who have it keep it."`
 	Purge      addonPurgeCommand      `cmd:"" help:"Delete a removed add-on's data of a biller for good; a running server exports it to a file first."`
-	History    addonHistoryCommand    `cmd:"" help:"Show what was done to an add-on of the platform, and by whom."`
+	History    addonHistoryCommand    `cmd:"" help:"Show what was done to an add-on of the platform, by whom, and what became of it."`
 }
 
 // operator is who acts when somebody types a command: a person of this machine,
@@ -143,6 +144,7 @@ type operationLine struct {
 	Biller string    `json:"biller,omitempty"`
 	From   string    `json:"from,omitempty"`
 	To     string    `json:"to,omitempty"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 func (cmd *addonHistoryCommand) run(ctx context.Context, p *Program, c Config) error {
@@ -153,16 +155,20 @@ func (cmd *addonHistoryCommand) run(ctx context.Context, p *Program, c Config) e
 		}
 		out := []operationLine{}
 		for _, o := range list {
-			out = append(out, operationLine{o.At, o.StaffID, o.By, o.Action, o.BillerID, o.From, o.To})
+			out = append(out, operationLine{o.At, o.StaffID, o.By, o.Action, o.BillerID, o.From, o.To, oneLine(o.Detail)})
 		}
 		if cmd.JSON {
 			return json.NewEncoder(p.Stdout).Encode(out)
 		}
 		for _, o := range out {
-			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s\t%s\t%s\t%s\n", o.At.Format(time.RFC3339), o.Action, o.From, o.To, o.Biller, o.By); err != nil {
+			line := strings.Join([]string{o.At.Format(time.RFC3339), o.Action, o.From, o.To, o.Biller, o.By, o.Detail}, "\t")
+			if _, err := fmt.Fprintln(p.Stdout, strings.TrimRight(line, "\t")); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 }
+
+// oneLine keeps a text for the operator in its line.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -24,6 +24,8 @@ type installation struct {
 	Version     string   `json:"version"`
 	State       string   `json:"state"`
 	Permissions []string `json:"permissions"`
+	// Withdrawn is when the version that runs was withdrawn from the marketplace.
+	Withdrawn *time.Time `json:"withdrawn,omitempty"`
 	runningState
 }
 
@@ -101,7 +103,7 @@ func (cmd *addonListCommand) run(ctx context.Context, p *Program, c Config) erro
 		for _, i := range list {
 			line := installation{Addon: i.AddonID, Version: i.Version, State: string(i.State), Permissions: i.Permissions}
 			if n := slices.IndexFunc(statuses, func(s host.Status) bool { return s.AddonID == i.AddonID }); n >= 0 {
-				line.runningState = newRunningState(statuses[n])
+				line.runningState, line.Withdrawn = newRunningState(statuses[n]), stamp(statuses[n].WithdrawnAt)
 			}
 			out = append(out, line)
 		}
@@ -109,7 +111,7 @@ func (cmd *addonListCommand) run(ctx context.Context, p *Program, c Config) erro
 			return json.NewEncoder(p.Stdout).Encode(out)
 		}
 		for _, i := range out {
-			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s%s\n", i.Addon, i.Version, i.State, i.runningState); err != nil {
+			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s%s%s\n", i.Addon, i.Version, i.State, i.runningState, withdrawnText(i.Withdrawn)); err != nil {
 				return err
 			}
 		}
@@ -117,8 +119,17 @@ func (cmd *addonListCommand) run(ctx context.Context, p *Program, c Config) erro
 	})
 }
 
+// withdrawnText says that the version that runs was withdrawn.
+func withdrawnText(at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return "\twithdrawn from the marketplace on " + at.Format(time.DateOnly)
+}
+
 type addonStatusCommand struct {
-	JSON bool `name:"json" help:"Print JSON."`
+	Addon string `arg:"" optional:"" help:"Id of the add-on; all if not given."`
+	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 // versionStatus is one add-on of the status.
@@ -130,6 +141,8 @@ type versionStatus struct {
 	ProbationUntil *time.Time `json:"probation_until,omitempty"`
 	Refused        string     `json:"refused,omitempty"`
 	Reason         string     `json:"reason,omitempty"`
+	// Withdrawn is when the version was withdrawn from the marketplace.
+	Withdrawn *time.Time `json:"withdrawn,omitempty"`
 	runningState
 	Hosts []hostStatus `json:"hosts,omitempty"`
 }
@@ -147,7 +160,7 @@ type hostStatus struct {
 func newVersionStatus(s host.Status) versionStatus {
 	v := versionStatus{
 		Addon: s.AddonID, Version: s.Version, Wanted: s.Next.Version, Previous: s.Previous.Version,
-		Refused: s.Failed.Version.Version, Reason: s.Failed.Reason, runningState: newRunningState(s),
+		Refused: s.Failed.Version.Version, Reason: s.Failed.Reason, Withdrawn: stamp(s.WithdrawnAt), runningState: newRunningState(s),
 	}
 	if s.OnProbation(now()) {
 		v.ProbationUntil = &s.ProbationUntil
@@ -167,7 +180,7 @@ func newVersionStatus(s host.Status) versionStatus {
 }
 
 func (v versionStatus) String() string {
-	text := v.Addon + "\t" + v.Version + v.runningState.String()
+	text := v.Addon + "\t" + v.Version + v.runningState.String() + withdrawnText(v.Withdrawn)
 	if v.Wanted != "" {
 		text += "\ttries " + v.Wanted
 	}
@@ -178,7 +191,11 @@ func (v versionStatus) String() string {
 		text += "\ton probation until " + v.ProbationUntil.Format(time.RFC3339)
 	}
 	if v.Refused != "" {
-		text += "\trefused " + v.Refused + ": " + v.Reason
+		what := "refused "
+		if v.Refused == v.Version {
+			what = "failed " // and nothing to go back to
+		}
+		text += "\t" + what + v.Refused + ": " + v.Reason
 	}
 	for _, h := range v.Hosts {
 		text += "\n  " + h.String()
@@ -206,6 +223,11 @@ func (h hostStatus) String() string {
 func (cmd *addonStatusCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
 		list, err := h.Addons(ctx)
+		if err == nil && cmd.Addon != "" {
+			var one host.Status
+			one, err = statusOf(ctx, h, cmd.Addon)
+			list = []host.Status{one}
+		}
 		if err != nil {
 			return err
 		}

@@ -37,13 +37,22 @@ func (cmd *addonUpgradeCommand) run(ctx context.Context, p *Program, c Config) e
 }
 
 type addonRollbackCommand struct {
-	Addon string        `arg:"" help:"Id of the add-on."`
-	Wait  time.Duration `placeholder:"DURATION" help:"Wait so long for running servers to switch, and fail if they do not."`
+	Addon     string        `arg:"" help:"Id of the add-on."`
+	Withdrawn bool          `help:"Go back also to a version that was withdrawn from the marketplace."`
+	Wait      time.Duration `placeholder:"DURATION" help:"Wait so long for running servers to switch, and fail if they do not."`
 }
 
 func (cmd *addonRollbackCommand) run(ctx context.Context, p *Program, c Config) error {
 	return withPlatform(ctx, p, c, func(h *host.Host, _ *ledger) error {
-		if err := h.Rollback(ctx, operator(), cmd.Addon, ""); err != nil {
+		back := h.Rollback
+		if cmd.Withdrawn {
+			back = h.RollbackWithdrawn
+		}
+		err := back(ctx, operator(), cmd.Addon, "")
+		if apperr.Is(err, apperr.Invalid) { // it wants the confirmation
+			return fmt.Errorf("%w (--withdrawn)", err)
+		}
+		if err != nil {
 			return err
 		}
 		return outcome(ctx, p, h, cmd.Addon, cmd.Wait)
@@ -64,6 +73,8 @@ func outcome(ctx context.Context, p *Program, h *host.Host, addonID string, wait
 			return err
 		}
 		switch {
+		case s.Failed.Digest != "" && s.Failed.Digest == s.Digest:
+			return apperr.Errorf(apperr.Unavailable, "%s %s failed: %s", addonID, s.Failed.Version.Version, s.Failed.Reason)
 		case s.Failed.Digest != "":
 			return apperr.Errorf(apperr.Conflict, "%s %s was refused: %s", addonID, s.Failed.Version.Version, s.Failed.Reason)
 		case s.Next.Digest == "":

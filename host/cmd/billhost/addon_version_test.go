@@ -49,7 +49,8 @@ func TestVersionStatus(t *testing.T) {
 	t.Parallel()
 	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	plain := addon.Active{AddonID: "portal", Version: "1.0.0", Digest: "d1"}
-	tried, proven, refused := plain, plain, plain
+	tried, proven, refused, failed := plain, plain, plain, plain
+	failed.Failed = addon.Refusal{Version: plain.Current(), Reason: "It fell over."}
 	tried.Next = addon.Version{Version: "1.1.0", Digest: "d2"}
 	proven.Previous, proven.ProbationUntil = addon.Version{Version: "0.9.0", Digest: "d0"}, until
 	refused.Failed = addon.Refusal{Version: addon.Version{Version: "1.1.0", Digest: "d2"}, Reason: "It fell over."}
@@ -63,6 +64,7 @@ func TestVersionStatus(t *testing.T) {
 			proven, "portal\t1.0.0\tbefore 0.9.0\ton probation until " + until.Format(time.RFC3339),
 			`{"addon":"portal","version":"1.0.0","previous":"0.9.0","probation_until":"` + until.Format(time.RFC3339) + `"}`,
 		},
+		{failed, "portal\t1.0.0\tfailed 1.0.0: It fell over.", `{"addon":"portal","version":"1.0.0","refused":"1.0.0","reason":"It fell over."}`},
 		{refused, "portal\t1.0.0\trefused 1.1.0: It fell over.", `{"addon":"portal","version":"1.0.0","refused":"1.1.0","reason":"It fell over."}`},
 	} {
 		v := newVersionStatus(host.Status{Active: tt.active})
@@ -72,5 +74,13 @@ func TestVersionStatus(t *testing.T) {
 		if got, err := json.Marshal(v); err != nil || string(got) != tt.json {
 			t.Errorf("JSON %s, %v; want %s", got, err, tt.json)
 		}
+	}
+	v := newVersionStatus(host.Status{Active: plain, WithdrawnAt: until})
+	day := until.Format(time.DateOnly)
+	if got := v.String(); got != "portal\t1.0.0\twithdrawn from the marketplace on "+day {
+		t.Errorf("withdrawn: %q", got)
+	}
+	if got, err := json.Marshal(v); err != nil || !strings.Contains(string(got), `"withdrawn":"`+until.Format(time.RFC3339)+`"`) {
+		t.Errorf("withdrawn: %s, %v", got, err)
 	}
 }

@@ -32,7 +32,7 @@ func (s *server) lockData(context.Context) error {
 		return fmt.Errorf("lock DATA_DIR: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
+		defer func() { _ = f.Close() }() // nothing was written
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return fmt.Errorf("DATA_DIR %s is in use by %s; each platform needs one of its own", s.config.dataDir(), holder(f))
 		}
