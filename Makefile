@@ -14,7 +14,7 @@ PACKAGES ?= ./...
 PLATFORMS ?= $(shell sed -n '/^platforms:/,$$s/^  - //p' manifest.yaml)
 PORTAL := dist/customer-portal-$(VERSION).addon
 # pack writes a package of the portal with the programs for the platforms given.
-pack = bin/addon pack --manifest manifest.yaml --static sdk/web/look --include plugin/README.md --include CHANGELOG.md --include LICENSE
+pack = bin/addon pack --manifest $(or $(1),manifest.yaml) --static sdk/web/look --include plugin/README.md --include CHANGELOG.md --include LICENSE
 
 .PHONY: run publish build package lint test proof bench fuzz proto breached tools test-deps npm clean
 
@@ -24,8 +24,10 @@ run: publish
 
 ## publish: offer the add-on as it is now, for this machine only, in the local marketplace, made at the first time.
 publish: build
-	mkdir -p dist
-	$(pack) --binary $(PLATFORM)=bin/customer-portal --out dist/local.addon
+	@mkdir -p dist/local
+	@sed -e '/^platforms:/,/^[^ #]/{/^  - /d;}' -e 's|^platforms:.*|platforms: [$(PLATFORM)]|' manifest.yaml >dist/local/manifest.yaml
+	$(call pack,dist/local/manifest.yaml) --binary $(PLATFORM)=bin/customer-portal --out dist/local.addon
+	bin/addon validate --quiet dist/local.addon
 	@test -e $(MARKET)/metadata/1.root.json || bin/billhost marketplace init --data-dir $(DATA_DIR)
 	bin/billhost marketplace publish --data-dir $(DATA_DIR) --replace dist/local.addon
 	@bin/billhost marketplace refresh --data-dir $(DATA_DIR) >/dev/null
@@ -41,7 +43,7 @@ package: build
 		echo "building for $$p"; mkdir -p dist/$${p/\//_}; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -o dist/$${p/\//_}/addon ./plugin; \
 	done
-	$(pack) $(foreach p,$(PLATFORMS),--binary $(p)=dist/$(subst /,_,$(p))/addon) --out $(PORTAL)
+	$(call pack) $(foreach p,$(PLATFORMS),--binary $(p)=dist/$(subst /,_,$(p))/addon) --out $(PORTAL)
 	bin/addon validate --quiet $(PORTAL)
 
 ## lint: the static checks.
