@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/idna"
+
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
 )
@@ -73,7 +75,7 @@ func TestMask(t *testing.T) {
 }
 
 func FuzzNormalize(f *testing.F) {
-	for _, s := range []string{"jane@example.com", "kai@bücher.example", "\u212a@x.y", "İ@x.y", "a@b@c", `"a b"@c.d`, "a@xn--a.b"} {
+	for _, s := range []string{"jane@example.com", "kai@bücher.example", "\u212a@x.y", "İ@x.y", "a@b@c", `"a b"@c.d`, "a@xn--a.b", "a@BÜCHER.example", "a@b.c\r\nBcc: x@y.z", "a@ß.de", "a@\u3002.b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -87,9 +89,15 @@ func FuzzNormalize(f *testing.F) {
 		if len(got) > email.MaxBytes || strings.ContainsAny(got, " \r\n\t<>,\"\x00") || strings.Count(got, "@") != 1 {
 			t.Fatalf("Normalize(%q) = %q", in, got)
 		}
-		again, err := email.Normalize(got)
-		if err != nil || again != got {
-			t.Fatalf("Normalize(%q) = %q, but again %q, %v", in, got, again, err)
+		at := strings.LastIndexByte(got, '@')
+		unicodeDomain, err := idna.ToUnicode(got[at+1:])
+		if err != nil {
+			t.Fatalf("Normalize(%q) = %q, whose domain is none: %v", in, got, err)
+		}
+		for _, form := range []string{got, " " + got + "\n", got[:at] + "@" + strings.ToUpper(got[at+1:]), got[:at+1] + unicodeDomain} {
+			if again, err := email.Normalize(form); len(form) <= email.MaxBytes && (err != nil || again != got) {
+				t.Fatalf("Normalize(%q) = %q, but of %q %q, %v", in, got, form, again, err)
+			}
 		}
 	})
 }
