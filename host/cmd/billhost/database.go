@@ -87,6 +87,11 @@ func openBooks(ctx context.Context, c Config, migrate bool) (*ledger, error) {
 	if there != nil && !migrate {
 		return nil, there
 	}
+	if migrate {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make DATA_DIR: %w", err)
+		}
+	}
 	s, err := loadSecret(c, migrate && (there != nil || c.DatabaseURL != ""))
 	if err != nil {
 		return nil, err
