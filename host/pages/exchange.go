@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -53,6 +54,17 @@ func (h *Handler) call(r *http.Request, t target) sdk.Call {
 	return c
 }
 
+// shown is the biller as the add-on may know it, nil if the biller's staff did not
+// agree to that: almost every page shows its name, and would ask for it.
+func (h *Handler) shown(t target) *sdk.Biller {
+	if !slices.Contains(t.installation.Permissions, "billers:read") {
+		return nil
+	}
+	b := t.biller
+	b.PortalURL = h.portalURL(t.addon, b)
+	return &b
+}
+
 // portalURL returns where the add-on's public pages of a biller begin, or "".
 func (h *Handler) portalURL(a Addon, b sdk.Biller) string {
 	if a.Manifest.Pages.Public.Prefix == "" {
@@ -83,7 +95,7 @@ func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge be
 	o, r := h.observe(r, id, out.Surface)
 	defer func() { o.end(r, err) }()
 
-	out.Call = h.call(r, t)
+	out.Call, out.Biller = h.call(r, t), h.shown(t)
 	out.Token = h.Tokens.Issue(Grant{
 		AddonID: id, Installation: t.installation, Surface: out.Surface, Viewer: t.viewer,
 		RequestID: out.Call.RequestID, RemoteIP: out.Call.RemoteIP,

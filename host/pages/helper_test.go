@@ -67,7 +67,11 @@ func (installations) Installation(_ context.Context, biller, addonID string) (ad
 	if !ok || addonID != "demo" {
 		return addon.Installation{}, apperr.Errorf(apperr.NotFound, "not installed")
 	}
-	return addon.Installation{BillerID: biller, AddonID: addonID, State: state, Permissions: []string{"customers:read"}}, nil
+	permissions := []string{"customers:read"}
+	if biller == "northwind" {
+		permissions = append(permissions, "billers:read")
+	}
+	return addon.Installation{BillerID: biller, AddonID: addonID, State: state, Permissions: permissions}, nil
 }
 
 // tokens counts those that live.

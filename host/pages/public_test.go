@@ -161,6 +161,13 @@ func TestPublicRequestIsCleaned(t *testing.T) {
 	if !strings.Contains(w.Header().Get("Content-Security-Policy"), "'nonce-"+c.CSPNonce+"'") {
 		t.Error("the policy does not name the nonce")
 	}
+	if got.Biller == nil || got.Biller.ID != "northwind" || got.Biller.PortalURL != c.PortalURL {
+		t.Errorf("biller = %+v", got.Biller)
+	}
+	h.Public().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", portalOrigin+"/portal/eastside/", nil))
+	if got.Call.BillerID != "eastside" || got.Biller != nil {
+		t.Errorf("a biller who did not agree to be shown: %+v of %s", got.Biller, got.Call.BillerID)
+	}
 	if g := tok.grants[0]; g.AddonID != "demo" || g.Installation.BillerID != "northwind" || g.Surface != wire.Public {
 		t.Errorf("grant = %+v", g)
 	}

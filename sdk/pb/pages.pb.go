@@ -199,6 +199,7 @@ type RequestHead struct {
 	Scheme        string                 `protobuf:"bytes,7,opt,name=scheme,proto3" json:"scheme,omitempty"`                                     // since 1
 	Headers       []*Header              `protobuf:"bytes,8,rep,name=headers,proto3" json:"headers,omitempty"`                                   // since 1
 	ContentLength int64                  `protobuf:"varint,9,opt,name=content_length,json=contentLength,proto3" json:"content_length,omitempty"` // since 1; -1 unknown
+	Biller        *Biller                `protobuf:"bytes,10,opt,name=biller,proto3" json:"biller,omitempty"`                                    // since 1; what Billers.Get would answer, if it may be asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -294,6 +295,13 @@ func (x *RequestHead) GetContentLength() int64 {
 		return x.ContentLength
 	}
 	return 0
+}
+
+func (x *RequestHead) GetBiller() *Biller {
+	if x != nil {
+		return x.Biller
+	}
+	return nil
 }
 
 // HTTPOut: the first message has head set; body and end may come with it.
@@ -421,14 +429,14 @@ var File_addon_v1_pages_proto protoreflect.FileDescriptor
 
 const file_addon_v1_pages_proto_rawDesc = "" +
 	"\n" +
-	"\x14addon/v1/pages.proto\x12\baddon.v1\x1a\x15addon/v1/common.proto\"2\n" +
+	"\x14addon/v1/pages.proto\x12\baddon.v1\x1a\x15addon/v1/common.proto\x1a\x13addon/v1/host.proto\"2\n" +
 	"\x06Header\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\tR\x06values\"Y\n" +
 	"\x06HTTPIn\x12)\n" +
 	"\x04head\x18\x01 \x01(\v2\x15.addon.v1.RequestHeadR\x04head\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x10\n" +
-	"\x03end\x18\x03 \x01(\bR\x03end\"\xb0\x02\n" +
+	"\x03end\x18\x03 \x01(\bR\x03end\"\xda\x02\n" +
 	"\vRequestHead\x12+\n" +
 	"\asurface\x18\x01 \x01(\x0e2\x11.addon.v1.SurfaceR\asurface\x12\"\n" +
 	"\x04call\x18\x02 \x01(\v2\x0e.addon.v1.CallR\x04call\x12\x16\n" +
@@ -438,7 +446,9 @@ const file_addon_v1_pages_proto_rawDesc = "" +
 	"\tauthority\x18\x06 \x01(\tR\tauthority\x12\x16\n" +
 	"\x06scheme\x18\a \x01(\tR\x06scheme\x12*\n" +
 	"\aheaders\x18\b \x03(\v2\x10.addon.v1.HeaderR\aheaders\x12%\n" +
-	"\x0econtent_length\x18\t \x01(\x03R\rcontentLength\"q\n" +
+	"\x0econtent_length\x18\t \x01(\x03R\rcontentLength\x12(\n" +
+	"\x06biller\x18\n" +
+	" \x01(\v2\x10.addon.v1.BillerR\x06biller\"q\n" +
 	"\aHTTPOut\x12*\n" +
 	"\x04head\x18\x01 \x01(\v2\x16.addon.v1.ResponseHeadR\x04head\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x10\n" +
@@ -477,21 +487,23 @@ var file_addon_v1_pages_proto_goTypes = []any{
 	(*HTTPOut)(nil),      // 4: addon.v1.HTTPOut
 	(*ResponseHead)(nil), // 5: addon.v1.ResponseHead
 	(*Call)(nil),         // 6: addon.v1.Call
+	(*Biller)(nil),       // 7: addon.v1.Biller
 }
 var file_addon_v1_pages_proto_depIdxs = []int32{
 	3, // 0: addon.v1.HTTPIn.head:type_name -> addon.v1.RequestHead
 	0, // 1: addon.v1.RequestHead.surface:type_name -> addon.v1.Surface
 	6, // 2: addon.v1.RequestHead.call:type_name -> addon.v1.Call
 	1, // 3: addon.v1.RequestHead.headers:type_name -> addon.v1.Header
-	5, // 4: addon.v1.HTTPOut.head:type_name -> addon.v1.ResponseHead
-	1, // 5: addon.v1.ResponseHead.headers:type_name -> addon.v1.Header
-	2, // 6: addon.v1.Pages.Serve:input_type -> addon.v1.HTTPIn
-	4, // 7: addon.v1.Pages.Serve:output_type -> addon.v1.HTTPOut
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	7, // 4: addon.v1.RequestHead.biller:type_name -> addon.v1.Biller
+	5, // 5: addon.v1.HTTPOut.head:type_name -> addon.v1.ResponseHead
+	1, // 6: addon.v1.ResponseHead.headers:type_name -> addon.v1.Header
+	2, // 7: addon.v1.Pages.Serve:input_type -> addon.v1.HTTPIn
+	4, // 8: addon.v1.Pages.Serve:output_type -> addon.v1.HTTPOut
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_addon_v1_pages_proto_init() }
@@ -500,6 +512,7 @@ func file_addon_v1_pages_proto_init() {
 		return
 	}
 	file_addon_v1_common_proto_init()
+	file_addon_v1_host_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

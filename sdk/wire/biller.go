@@ -1,9 +1,29 @@
 package wire
 
 import (
+	"context"
+
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/pb"
 )
+
+// billerKey is the context key of the biller that came with a request.
+type billerKey struct{}
+
+// withBiller keeps the biller that came with a request.
+func withBiller(ctx context.Context, b *pb.Biller) context.Context {
+	if b == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, billerKey{}, billerFromPB(b))
+}
+
+// billerFrom returns the biller that came with the request, if ctx still works for
+// that one.
+func billerFrom(ctx context.Context) (sdk.Biller, bool) {
+	b, ok := ctx.Value(billerKey{}).(sdk.Biller)
+	return b, ok && b.ID == sdk.CallFrom(ctx).BillerID
+}
 
 func billerToPB(b sdk.Biller) *pb.Biller {
 	return &pb.Biller{

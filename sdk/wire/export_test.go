@@ -57,6 +57,8 @@ var (
 	DatabaseFromPB        = databaseFromPB
 	FromStatus            = fromStatus
 	EscapeQuery           = escapeQuery
+	WithBiller            = withBiller
+	BillerFrom            = billerFrom
 )
 
 func RegistrationQueryToPB(q sdk.RegistrationQuery) *pb.RegistrationsRequest {

@@ -102,6 +102,9 @@ type billersClient struct {
 }
 
 func (c billersClient) Biller(ctx context.Context) (sdk.Biller, error) {
+	if b, ok := billerFrom(ctx); ok {
+		return b, nil
+	}
 	r, err := c.rpc.Get(ctx, &pb.GetBillerRequest{})
 	if err != nil {
 		return sdk.Biller{}, err

@@ -33,6 +33,8 @@ type PageRequest struct {
 	// path below the surface's mount, beginning with "/". Its context is not
 	// used. Its body is not read after Serve has returned.
 	Request *http.Request
+	// Biller spares the add-on asking for it; nil if it may not know it.
+	Biller *sdk.Biller
 	// StopBody makes a blocked Read of the request's body return, when the
 	// add-on has answered without reading it all: a read deadline in the past.
 	// Nil if Read cannot block.

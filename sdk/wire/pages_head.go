@@ -21,7 +21,7 @@ func requestHead(p PageRequest) *pb.RequestHead {
 			scheme = "https"
 		}
 	}
-	return &pb.RequestHead{
+	head := &pb.RequestHead{
 		Surface:       pb.Surface(p.Surface),
 		Call:          callToPB(p.Call, p.Token),
 		Method:        r.Method,
@@ -32,6 +32,10 @@ func requestHead(p PageRequest) *pb.RequestHead {
 		Headers:       headerToPB(r.Header),
 		ContentLength: r.ContentLength,
 	}
+	if p.Biller != nil {
+		head.Biller = billerToPB(*p.Biller)
+	}
+	return head
 }
 
 // escapeQuery percent-encodes bytes that a browser should have encoded.

@@ -37,7 +37,7 @@ func (p pagesServer) Serve(stream pageStream) error {
 	if handler == nil {
 		return unimplemented()
 	}
-	ctx := p.addon.withCall(stream.Context(), head.GetCall())
+	ctx := withBiller(p.addon.withCall(stream.Context(), head.GetCall()), head.GetBiller())
 	body := newBodyReader(ctx, stream, first)
 	r, err := request(ctx, head, body)
 	if err != nil {
