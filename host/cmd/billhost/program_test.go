@@ -30,7 +30,7 @@ func run(tb testing.TB, args ...string) result {
 	tb.Helper()
 	var stdout, stderr bytes.Buffer
 	p := Program{Args: args, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr}
-	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute) // a server that starts against expectation ends
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Minute) // a server that starts against expectation ends
 	defer cancel()
 	err := p.Run(ctx)
 	return result{stdout.String(), stderr.String(), err}
