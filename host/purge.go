@@ -180,7 +180,7 @@ func (h *Host) keepExport(ctx context.Context, i addon.Installation) error {
 // keptName is the file of one purge: no other biller, add-on or order has it.
 func keptName(i addon.Installation, fileName string) string {
 	sum := sha256.Sum256([]byte(i.AddonID + "\x00" + i.BillerID + "\x00" + i.UpdatedAt.Format(time.RFC3339Nano)))
-	name := addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt, fileName)
+	name := addon.ExportName(i.AddonID, i.BillerID, i.UpdatedAt.UTC(), fileName)
 	ending := filepath.Ext(name)
 	return strings.TrimSuffix(name, ending) + "-" + hex.EncodeToString(sum[:4]) + ending
 }

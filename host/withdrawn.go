@@ -50,7 +50,7 @@ func (g guarded) Refuse(ctx context.Context, addonID, digest, reason string) (bo
 	if at.IsZero() {
 		return g.Store.Refuse(ctx, addonID, digest, reason)
 	}
-	reason += fmt.Sprintf(" The platform does not return to %s by itself: it was withdrawn from the marketplace on %s.", a.Previous.Version, at.Format("2 January 2006"))
+	reason += fmt.Sprintf(" The platform does not return to %s by itself: it was withdrawn from the marketplace on %s.", a.Previous.Version, at.UTC().Format("2 January 2006 (UTC)"))
 	stayed, err := g.Stay(ctx, addonID, digest, reason)
 	if stayed {
 		g.host.config.Log.ErrorContext(ctx, "version failed, and the one before was withdrawn", "addon", addonID, "version", a.Version, "before", a.Previous.Version)
@@ -65,7 +65,7 @@ func (h *Host) mayReturn(ctx context.Context, a addon.Active, confirmed bool) er
 		return apperr.Errorf(apperr.Conflict, "%s is what ran before; to run %s again, upgrade to it.", a.Version, a.Previous.Version)
 	case !at.IsZero() && !confirmed:
 		return apperr.Errorf(apperr.Invalid, "%s %s was withdrawn from the marketplace on %s. It runs again only if you confirm that.",
-			a.AddonID, a.Previous.Version, at.Format("2 January 2006"))
+			a.AddonID, a.Previous.Version, at.UTC().Format("2 January 2006 (UTC)"))
 	}
 	return nil
 }

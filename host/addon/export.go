@@ -7,7 +7,8 @@ import (
 )
 
 // ExportName is what a file of an add-on's data is called, with the ending that
-// the add-on gave it: "notice-board-northwind-20260504.jsonl".
+// the add-on gave it: "notice-board-northwind-20260504.jsonl". The day is that of
+// at in its own zone.
 func ExportName(addonID, biller string, at time.Time, fileName string) string {
 	ending := filepath.Ext(fileName)
 	if len(ending) > 8 || strings.ContainsFunc(strings.TrimPrefix(ending, "."), notWord) {
@@ -18,7 +19,7 @@ func ExportName(addonID, biller string, at time.Time, fileName string) string {
 			return '_'
 		}
 		return r
-	}, addonID+"-"+biller+"-"+at.UTC().Format("20060102")) + ending
+	}, addonID+"-"+biller+"-"+at.Format("20060102")) + ending
 }
 
 func notWord(r rune) bool {

@@ -116,7 +116,7 @@ func (f *fake) State(string) admin.RunState {
 }
 
 func (f *fake) Biller(context.Context, string) (sdk.Biller, error) {
-	return sdk.Biller{Name: "Northwind Pool Service"}, nil
+	return sdk.Biller{Name: "Northwind Pool Service", TimeZone: "America/New_York"}, nil
 }
 
 func (f *fake) StaffFrom(*http.Request) (addon.Staff, error) {
@@ -201,7 +201,9 @@ func TestPages(t *testing.T) {
 		{"installed, not available", "/customer-portal", &fake{installed: enabled("customer-portal"), run: unwell}, 200, []string{"Not available now", "started again by itself"}, []string{"Running"}},
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
 		{"withdrawn and not here", "/old-fees", &fake{gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
-			[]string{"old-fees 1.9.0 was withdrawn from the marketplace on 21 November 2026. It cannot be installed any more."}, []string{"no such add-on", "ask whoever"}},
+			[]string{"old-fees 1.9.0 was withdrawn from the marketplace on November 21, 2026. It cannot be installed any more."}, []string{"no such add-on", "ask whoever"}},
+		{"withdrawn in the evening of the biller's day", "/old-fees", &fake{gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon.Add(14 * time.Hour)}}}, 404,
+			[]string{"marketplace on November 21, 2026."}, nil},
 		{"withdrawn, installed and not here", "/old-fees", &fake{installed: enabled("old-fees"), gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
 			[]string{"was withdrawn", "ask whoever runs this platform for another version"}, []string{"no such add-on"}},
 		{"unknown page", "/customer-portal/x/y", &fake{}, 404, []string{"typing mistake"}, nil},

@@ -28,7 +28,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request, staff addon.St
 	}
 	m := offer.Manifest
 	return draw(h, w, r, h.pages.consent, "Install "+m.Name, consentPage{
-		card: c, Home: h.home(), Biller: biller.Name, Permissions: permissions(m), Adds: additions(m), Published: offer.PublishedAt,
+		card: c, Home: h.home(), Biller: biller.Name, Zone: biller.TimeZone, Permissions: permissions(m), Adds: additions(m), Published: offer.PublishedAt,
 	})
 }
 

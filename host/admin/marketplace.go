@@ -61,7 +61,7 @@ func (h *Handler) detail(w http.ResponseWriter, r *http.Request, staff addon.Sta
 	}
 	m := offer.Manifest
 	p := detailPage{
-		card: h.card(offer, inst, staff), Home: h.home(), Biller: biller.Name, Offer: offer,
+		card: h.card(offer, inst, staff), Home: h.home(), Biller: biller.Name, Zone: biller.TimeZone, Offer: offer,
 		About: document(m.Description, m.Name), Readme: document(more.Readme, m.Name), Changelog: document(more.Changelog, "Changelog"), Incomplete: more.Incomplete,
 		Versions: more.Versions[:min(versionsShown, len(more.Versions))], Older: max(0, len(more.Versions)-versionsShown),
 		Permissions: permissions(m), Adds: additions(m), MayInstall: staff.Can(addon.AbilityInstall),
@@ -116,7 +116,12 @@ func (h *Handler) gone(r *http.Request, staff addon.Staff, g Gone) error {
 	case addon.Enabled, addon.Suspended, addon.Purging:
 		next = "You have it installed or it keeps data for you: ask whoever runs this platform for another version. Nothing that it keeps is lost."
 	}
-	return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s. %s", g.AddonID, g.Version, g.At.Format("2 January 2006"), next)
+	biller, err := h.Platform.Biller(r.Context(), staff.BillerID)
+	if err != nil {
+		return fmt.Errorf("read biller: %w", err)
+	}
+	on := in(g.At, biller.TimeZone).Format("January 2, 2006")
+	return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s. %s", g.AddonID, g.Version, on, next)
 }
 
 func (h *Handler) installation(r *http.Request, staff addon.Staff, id string) (addon.Installation, error) {

@@ -159,7 +159,7 @@ type billerView struct{ Name, TimeZone string }
 
 // upgradeAsk names what changes with the version of the query.
 func (h *Handler) upgradeAsk(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
-	o, _, err := h.operation(r, staff)
+	o, biller, err := h.operation(r, staff)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (h *Handler) upgradeAsk(w http.ResponseWriter, r *http.Request, staff addon
 		if v.Digest == o.Digest && o.Next.Digest == "" {
 			break // it runs: there is nothing to ask
 		}
-		p := newChangePage(h, r.PathValue("id"), o, v.Version, v.Manifest)
+		p := newChangePage(h, r.PathValue("id"), o, v.Version, v.Manifest, biller.TimeZone)
 		p.Action = p.Href + "/upgrade"
 		return draw(h, w, r, h.operator.change, p.Heading(), p)
 	}
@@ -181,7 +181,7 @@ func (h *Handler) upgradeAsk(w http.ResponseWriter, r *http.Request, staff addon
 
 // rollbackAsk names what changes with the version before.
 func (h *Handler) rollbackAsk(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
-	o, _, err := h.operation(r, staff)
+	o, biller, err := h.operation(r, staff)
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (h *Handler) rollbackAsk(w http.ResponseWriter, r *http.Request, staff addo
 		redirect(w, h.operatePath(r.PathValue("id")))
 		return nil
 	}
-	p := newChangePage(h, r.PathValue("id"), o, o.Previous, o.Before)
+	p := newChangePage(h, r.PathValue("id"), o, o.Previous, o.Before, biller.TimeZone)
 	p.Action, p.Back, p.WithdrawnAt = p.Href+"/rollback", true, o.BeforeWithdrawnAt
 	return draw(h, w, r, h.operator.change, p.Heading(), p)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,8 @@ type changePage struct {
 	// WithdrawnAt is when To was withdrawn; zero if it was not.
 	WithdrawnAt   time.Time
 	FromWithdrawn bool
+	// Zone is the biller's, in which days are told.
+	Zone string
 	// More are the permissions that To asks for and From does not, Less those that
 	// it no longer asks for.
 	More, Less []permission
@@ -204,11 +207,11 @@ func badgeOf(state string) badge {
 	return badge{"", "close", "Stopped"}
 }
 
-func newChangePage(h *Handler, id string, o Operation, to addon.Version, m *manifest.Manifest) changePage {
+func newChangePage(h *Handler, id string, o Operation, to addon.Version, m *manifest.Manifest, zone string) changePage {
 	p := changePage{
 		Home: h.home(), Href: h.operatePath(id), Operate: h.operatePath(id), Name: o.manifest().Name,
 		From: o.Active.Version, To: to.Version, Seen: o.Digest, Billers: o.Billers, Older: older(to.Version, o.Active.Version),
-		FromWithdrawn: !o.WithdrawnAt.IsZero(),
+		FromWithdrawn: !o.WithdrawnAt.IsZero(), Zone: zone,
 	}
 	if m != nil && o.Current != nil {
 		p.More, p.Less = beyond(m, o.Current), beyond(o.Current, m)
@@ -228,7 +231,7 @@ type operatorPages struct {
 }
 
 func newOperatorPages() (*operatorPages, error) {
-	r, err := web.NewRenderer(web.RendererConfig{Files: templates})
+	r, err := web.NewRenderer(web.RendererConfig{Files: templates, Funcs: template.FuncMap{"day": day}})
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type detailPage struct {
 	Offer  Offer
 	Home   string
 	Biller string
+	// Zone is the biller's, in which days are told.
+	Zone string
 	// About is the manifest's description; any of them may be empty.
 	About, Readme, Changelog template.HTML
 	// Incomplete means that one of them cannot be shown now.
@@ -58,10 +60,11 @@ type detailPage struct {
 // consentPage asks before an add-on is installed.
 type consentPage struct {
 	card
-	Home, Biller string
-	Published    time.Time
-	Permissions  []permission
-	Adds         []addition
+	// Zone is the biller's, in which days are told.
+	Home, Biller, Zone string
+	Published          time.Time
+	Permissions        []permission
+	Adds               []addition
 }
 
 // installingPage is an installation under way, or one that failed.
@@ -118,7 +121,7 @@ func stateIcon(s OfferState) string {
 }
 
 func newPages() (*pages, error) {
-	r, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/app.html"}, Funcs: template.FuncMap{"state": stateIcon}})
+	r, err := web.NewRenderer(web.RendererConfig{Files: templates, Shared: []string{"templates/app.html"}, Funcs: template.FuncMap{"state": stateIcon, "day": day}})
 	if err != nil {
 		return nil, err
 	}

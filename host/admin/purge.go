@@ -143,6 +143,10 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, staff addon.Sta
 		return err
 	}
 	id := offer.Manifest.ID
+	biller, err := h.Platform.Biller(r.Context(), staff.BillerID)
+	if err != nil {
+		return fmt.Errorf("read biller: %w", err)
+	}
 	e, file, err := h.Purger.ExportFile(r.Context(), staff, id)
 	if apperr.Is(err, apperr.NotFound) && inst.State == addon.Suspended {
 		if err := h.Purger.TookOut(r.Context(), staff, id); err != nil {
@@ -155,7 +159,7 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, staff addon.Sta
 		return err
 	}
 	defer func() { _ = file.Close() }() // read, and without a name
-	name := addon.ExportName(id, staff.BillerID, time.Now(), e.FileName)
+	name := addon.ExportName(id, staff.BillerID, in(time.Now(), biller.TimeZone), e.FileName)
 	header := w.Header()
 	header.Set("Content-Type", mediaType(e.MediaType))
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))

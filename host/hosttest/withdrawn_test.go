@@ -58,7 +58,7 @@ func (w *withdrawing) Fetch(ctx context.Context, id, version string) (io.ReadClo
 	return w.Source.Fetch(ctx, id, version)
 }
 
-const wasWithdrawn = "hello 1.0.0 was withdrawn from the marketplace on 21 November 2026."
+const wasWithdrawn = "hello 1.0.0 was withdrawn from the marketplace on 21 November 2026 (UTC)."
 
 // TestWithdrawnMeanwhile agrees to a version that is withdrawn before the click, and
 // to one that is withdrawn while it is installed.
@@ -160,7 +160,7 @@ func TestNoReturnToWithdrawn(t *testing.T) {
 	h.Until("the platform has refused to return", func() bool { return !mustStatus(t, h).Failed.At.IsZero() })
 	s := mustStatus(t, h)
 	if s.Version != "1.1.0" || s.Failed.Version.Version != "1.1.0" || s.OnProbation(time.Now()) ||
-		!strings.Contains(s.Failed.Reason, "does not return to 1.0.0 by itself: it was withdrawn from the marketplace on 21 November 2026") {
+		!strings.Contains(s.Failed.Reason, "does not return to 1.0.0 by itself: it was withdrawn from the marketplace on 21 November 2026 (UTC)") {
 		t.Errorf("status = %+v", s)
 	}
 	mustDo(t, h.Retry(t.Context(), hosttest.Dana(), "hello"))

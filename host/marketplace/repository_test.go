@@ -228,7 +228,7 @@ func TestWithdraw(t *testing.T) {
 	must(t, err)
 	same(t, "withdrawn of the repository", want, list)
 
-	const says = "hello 2.0.0 was withdrawn from the marketplace on 21 November 2026."
+	const says = "hello 2.0.0 was withdrawn from the marketplace on 21 November 2026 (UTC)."
 	_, err = c.Fetch(t.Context(), "hello", "2.0.0")
 	refused(t, err, apperr.NotFound, says)
 	_, err = marketplace.Unpack(t.Context(), c, "hello", "2.0.0", t.TempDir())

@@ -42,7 +42,7 @@ type Listing struct {
 func (l Listing) Missing(id, version string) error {
 	for _, w := range l.Withdrawn {
 		if w.ID == id && (version == "" || w.Version == version) {
-			return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s.", id, w.Version, w.At.Format("2 January 2006"))
+			return apperr.Errorf(apperr.NotFound, "%s %s was withdrawn from the marketplace on %s.", id, w.Version, w.At.UTC().Format("2 January 2006 (UTC)"))
 		}
 	}
 	return apperr.Errorf(apperr.NotFound, "The marketplace does not offer %s.", strings.TrimSpace(id+" "+version))

@@ -61,7 +61,7 @@ type AddressStore interface {
 func (s *Service) ChangeAddress(ctx context.Context, c Caller, sessionToken, password, email string) error {
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
-		return err
+		return apperr.Field("email", apperr.MessageOf(err))
 	}
 	u, err := s.reauthenticate(ctx, c, sessionToken, password)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
@@ -58,6 +59,8 @@ type importer struct {
 	pending []csvfile.Customer
 	counts  map[store.Outcome]int
 	refused int
+	// held are refusals of lines that stand after the first pending one.
+	held []csvfile.Refusal
 }
 
 func importCustomers(ctx context.Context, s *store.Store, biller sdk.Biller, in io.Reader, stdout, stderr io.Writer) error {
@@ -76,6 +79,9 @@ func importCustomers(ctx context.Context, s *store.Store, biller sdk.Biller, in 
 	}
 	fmt.Fprintln(stdout)
 	if err == nil && im.refused > 0 {
+		if im.refused == 1 {
+			return errors.New("1 row was refused; correct it and import the file again")
+		}
 		return fmt.Errorf("%d rows were refused; correct them and import the file again", im.refused)
 	}
 	return err
@@ -95,9 +101,8 @@ func (im *importer) all(ctx context.Context) error {
 		}
 		if refusal != nil {
 			im.refuse(*refusal)
-			continue
 		}
-		if len(im.pending) == importRows {
+		if len(im.pending)+len(im.held) >= importRows {
 			if err := im.flush(ctx); err != nil {
 				return err
 			}
@@ -121,14 +126,25 @@ func (im *importer) take(row csvfile.Row) *csvfile.Refusal {
 	return nil
 }
 
+// refuse holds a refusal until what stands before it in the file is known.
 func (im *importer) refuse(r csvfile.Refusal) {
 	im.refused++
-	fmt.Fprintln(im.stderr, r)
+	im.held = append(im.held, r)
 }
 
-// flush writes the pending rows in one transaction. If a row is not accepted,
-// each is written alone, so that it alone is refused.
+// tell prints the held refusals in the order of the lines.
+func (im *importer) tell() {
+	slices.SortStableFunc(im.held, func(a, b csvfile.Refusal) int { return a.Line - b.Line })
+	for _, r := range im.held {
+		fmt.Fprintln(im.stderr, r)
+	}
+	im.held = nil
+}
+
+// flush writes the pending rows in one transaction and tells what was refused. If
+// a row is not accepted, each is written alone, so that it alone is refused.
 func (im *importer) flush(ctx context.Context) error {
+	defer im.tell()
 	rows := im.pending
 	im.pending = nil
 	err := im.load(ctx, rows)
