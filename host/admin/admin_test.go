@@ -26,6 +26,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // fake is every part the pages need.
 type fake struct {
+	zone      string // of the biller
 	staff     addon.Staff
 	signedOut bool
 	installed map[string]addon.Installation
@@ -116,7 +117,7 @@ func (f *fake) State(string) admin.RunState {
 }
 
 func (f *fake) Biller(context.Context, string) (sdk.Biller, error) {
-	return sdk.Biller{Name: "Northwind Pool Service", TimeZone: "America/New_York"}, nil
+	return sdk.Biller{Name: "Northwind Pool Service", TimeZone: f.zone}, nil
 }
 
 func (f *fake) StaffFrom(*http.Request) (addon.Staff, error) {
@@ -202,7 +203,7 @@ func TestPages(t *testing.T) {
 		{"unknown add-on", "/nothing", &fake{}, 404, []string{"There is no such add-on"}, nil},
 		{"withdrawn and not here", "/old-fees", &fake{gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
 			[]string{"old-fees 1.9.0 was withdrawn from the marketplace on November 21, 2026. It cannot be installed any more."}, []string{"no such add-on", "ask whoever"}},
-		{"withdrawn in the evening of the biller's day", "/old-fees", &fake{gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon.Add(14 * time.Hour)}}}, 404,
+		{"withdrawn in the evening of the biller's day", "/old-fees", &fake{zone: "America/New_York", gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon.Add(14 * time.Hour)}}}, 404,
 			[]string{"marketplace on November 21, 2026."}, nil},
 		{"withdrawn, installed and not here", "/old-fees", &fake{installed: enabled("old-fees"), gone: []admin.Gone{{AddonID: "old-fees", Version: "1.9.0", At: noon}}}, 404,
 			[]string{"was withdrawn", "ask whoever runs this platform for another version"}, []string{"no such add-on"}},

@@ -49,7 +49,7 @@ func TestStates(t *testing.T) {
 		{"waiting, but installed", &fake{installed: enabled("customer-portal"), change: func(o *admin.Offer) { o.State = admin.WaitsForOperator }},
 			[]string{"Installed", ">Open<"}, []string{"Running"}, []string{"Waiting for", install}},
 		{"withdrawn", &fake{change: withdrawn("")}, []string{"Withdrawn"}, []string{"was withdrawn from the marketplace on", "cannot be installed any more"}, []string{install}},
-		{"withdrawn in the evening", &fake{change: evening}, nil, []string{"marketplace on <time datetime=\"2026-11-21\">November 21, 2026"}, nil},
+		{"withdrawn in the evening", &fake{zone: "America/New_York", change: evening}, nil, []string{"marketplace on <time datetime=\"2026-11-21\">November 21, 2026"}, nil},
 		{"withdrawn and installed", &fake{installed: enabled("customer-portal"), change: withdrawn("")},
 			[]string{"Installed", "Withdrawn", ">Open<"}, []string{"keeps running for you", "remove the add-on", "/remove"}, []string{install}},
 		{"withdrawn and followed by another", &fake{installed: enabled("customer-portal"), change: withdrawn("1.1.0")},
