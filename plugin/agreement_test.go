@@ -126,6 +126,7 @@ func TestAskedAgainWithDifferences(t *testing.T) {
 		newcomer := r.browser(contoso)
 		newcomer.open("/agreement").wants(200, "Version 1, in effect since", "7. Changes").lacks("Courts")
 		r.staff(wire.Slot, portal.AbilityReport).open("/registrations?q=elena").wants(200, "Agreement", "Up to date")
+		r.staff(wire.Slot, portal.AbilityReport).open("/registrations?q="+strings.Repeat("x", 3000)).wants(200, "This search is too long: 200 characters at most.", "Nothing was searched for.").lacks("Rivera")
 		r.published("Something else.")
 		r.staff(wire.Slot, portal.AbilityReport).open("/registrations?q=elena").wants(200, "Registered", "Pending")
 	})

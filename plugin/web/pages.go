@@ -122,7 +122,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		customer:          load(l, l.staff, "customer.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
 		customerPage:      load(l, l.staff, "customer_page.html", customerPage{frame: f, Badge: badge{Icon: "info"}}),
 		link:              load(l, l.staff, "link_created.html", linkPage{frame: f}),
-		registrations:     load(l, l.staff, "registrations.html", registrationsPage{frame: f, Rows: []registrationRow{{Badge: badge{Icon: "info"}, Agreement: &badge{Icon: "info"}}}}),
+		registrations:     load(l, l.staff, "registrations.html", registrationsPage{frame: f, Problem: "x"}, registrationsPage{frame: f, Rows: []registrationRow{{Badge: badge{Icon: "info"}, Agreement: &badge{Icon: "info"}}}}),
 		registrationsPage: load(l, l.staff, "registrations_page.html", registrationsPage{frame: f}),
 		staffError:        load(l, l.staff, "staff_error.html", staffErrorPage{frame: f}),
 	}

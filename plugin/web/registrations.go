@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -11,6 +12,9 @@ import (
 
 // rowsPerPage is how many customers a page of the report shows.
 const rowsPerPage = 25
+
+// longestSearch is how many characters a search of the report may have.
+const longestSearch = 200
 
 // registrationsPage is the section **Customer Portal Registrations**.
 type registrationsPage struct {
@@ -26,6 +30,8 @@ type registrationsPage struct {
 	First, Previous, Next string
 	Filtered              bool
 	Clear                 string
+	// Problem is why nothing was searched for; empty if it was.
+	Problem string
 }
 
 type option struct {
@@ -70,6 +76,11 @@ func (v *visit) registrationsPage() (registrationsPage, error) {
 	q := v.registrationQuery()
 	q.Limit = rowsPerPage
 	p := registrationsPage{frame: v.titled(v.T("report.title")), Query: q, Filtered: q.Search != "" || q.Status != "", Clear: "?"}
+	p.choices()
+	if utf8.RuneCountInString(strings.TrimSpace(v.r.URL.Query().Get("q"))) > longestSearch {
+		p.Problem, p.Filtered = v.N("report.search.long", longestSearch), true
+		return p, nil
+	}
 	first, last := "", ""
 	err := v.web.service.Registrations(v.r.Context(), v.caller, q, func(r portal.Registration) error {
 		p.Rows = append(p.Rows, v.registrationRow(r))
@@ -97,7 +108,6 @@ func (v *visit) registrationsPage() (registrationsPage, error) {
 		p.Next = p.href(func(u url.Values) { u.Set("after", last) })
 	}
 	p.Shown = v.N("report.shown", count.Total, "From", earlier+1, "To", earlier+len(p.Rows))
-	p.choices()
 	return p, nil
 }
 

@@ -87,4 +87,6 @@ type CustomerList struct {
 	First, Total int
 	// Prev is empty on the first page, Next on the last.
 	Prev, Next string
+	// Searched are the beginnings of words that the search was taken for, folded.
+	Searched []string
 }

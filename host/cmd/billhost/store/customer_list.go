@@ -16,6 +16,9 @@ func (s *Store) FindCustomers(ctx context.Context, biller string, f books.Custom
 	if err != nil {
 		return books.CustomerList{}, err
 	}
+	if f.Search != "" && len(searchWords(f.Search)) == 0 { // signs only begin no word
+		return books.CustomerList{}, nil
+	}
 	var rows []customerRow
 	if f.Before != "" {
 		if rows, err = s.customersBefore(ctx, biller, f, limit); err != nil {
@@ -69,7 +72,7 @@ func (s *Store) customersBefore(ctx context.Context, biller string, f books.Cust
 
 // placed counts where the page stands in the whole list.
 func (s *Store) placed(ctx context.Context, biller string, f books.CustomerFilter, rows []customerRow) (books.CustomerList, error) {
-	list := books.CustomerList{Customers: customers(rows)}
+	list := books.CustomerList{Customers: customers(rows), Searched: searchWords(f.Search)}
 	if len(rows) == 0 {
 		return list, nil
 	}

@@ -191,7 +191,7 @@ func TestFindCustomers(t *testing.T) {
 		mustCustomer(t, w, w.b.ID, books.CustomerForm{Name: "Plain foreign", Email: "elena.rivera@example.com"})
 		for search, want := range map[string]int{
 			"": 27, "plain": 25, "pla 03": 1, "elena": 1, "ELE riv": 1, "family": 1, "lena": 0, "elena.r": 1,
-			"jose": 1, "müll": 1, "jm@muller-p": 1, "@": 0, "nw-20": 1, "%": 27, "plain'": 25, "foreign": 0, "plain elena": 0,
+			"jose": 1, "müll": 1, "jm@muller-p": 1, "@": 0, "nw-20": 1, "%": 0, "'<": 0, "'<pla": 25, "plain'": 25, "foreign": 0, "plain elena": 0,
 		} {
 			got, err := w.FindCustomers(ctx, w.a.ID, books.CustomerFilter{Search: search, Limit: 200})
 			if err != nil || len(got.Customers) != want {

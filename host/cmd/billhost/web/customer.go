@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
@@ -14,13 +16,19 @@ import (
 )
 
 const (
-	listRows    = 50
-	invoiceRows = 50
+	listRows = 50
+	// longestSearch is in characters.
+	longestSearch = 200
+	invoiceRows   = 50
 )
 
 type customersPage struct {
 	frame
-	Search    string
+	Search string
+	// Searched is what the search was taken for, where that is not what was typed;
+	// TooLong that it was not made.
+	Searched  string
+	TooLong   bool
 	Archived  bool
 	Customers []sdk.Customer
 	// First and Total tell where the page stands in the whole list.
@@ -41,15 +49,21 @@ func (s *Server) customerList(w http.ResponseWriter, r *http.Request, staff book
 		Before:   sdkweb.QueryValue(r, "before"),
 		Limit:    listRows,
 	}
-	list, err := s.Store.FindCustomers(r.Context(), staff.BillerID, filter)
-	if err != nil {
-		return err
-	}
 	f, err := s.frame(r, staff, "Customers", "customers")
 	if err != nil {
 		return err
 	}
+	if utf8.RuneCountInString(strings.TrimSpace(r.URL.Query().Get("q"))) > longestSearch {
+		return s.pages.customers.Render(w, r, http.StatusUnprocessableEntity, customersPage{frame: f, TooLong: true, Archived: filter.Archived})
+	}
+	list, err := s.Store.FindCustomers(r.Context(), staff.BillerID, filter)
+	if err != nil {
+		return err
+	}
 	p := customersPage{frame: f, Search: filter.Search, Archived: filter.Archived, Customers: list.Customers, First: list.First, Total: list.Total}
+	if read := strings.Join(list.Searched, " "); read != strings.ToLower(strings.Join(strings.Fields(filter.Search), " ")) {
+		p.Searched = read
+	}
 	if list.Prev != "" {
 		p.Prev = "?" + otherPage(r.URL.Query(), "before", list.Prev)
 	}
