@@ -68,6 +68,12 @@ func sqliteRig(t *testing.T, prepare func(*sdktest.Host)) *rig {
 
 func newRig(tb testing.TB, cfg sqldb.Config, prepare func(*sdktest.Host)) *rig {
 	tb.Helper()
+	return newRigOf(tb, cfg, prepare, func(a sdk.Addon) sdk.Addon { return a })
+}
+
+// newRigOf is newRig with a portal that is changed before it starts.
+func newRigOf(tb testing.TB, cfg sqldb.Config, prepare func(*sdktest.Host), change func(sdk.Addon) sdk.Addon) *rig {
+	tb.Helper()
 	host := sdktest.NewHost()
 	host.AddBiller(sdk.Biller{ID: contoso, Slug: contoso, Name: "Contoso", TimeZone: "UTC", Locale: "en-US", Currency: "USD", CustomerPath: "/admin/customers/{id}"})
 	for _, c := range customers() {
@@ -82,7 +88,7 @@ func newRig(tb testing.TB, cfg sqldb.Config, prepare func(*sdktest.Host)) *rig {
 		prepare(host)
 	}
 	clock := &testClock{}
-	r := &rig{tb: tb, clock: clock, Instance: sdktest.Start(tb, addon(clock.now), sdktest.WithHost(host),
+	r := &rig{tb: tb, clock: clock, Instance: sdktest.Start(tb, change(addon(clock.now)), sdktest.WithHost(host),
 		sdktest.WithDatabase(sdk.Database{Driver: cfg.Driver, DSN: cfg.DSN, DirectDSN: cfg.DirectDSN}))}
 	r.Enable(northwind, contoso)
 	r.eventually("customers are known", func() bool {
