@@ -12,6 +12,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/sdktest"
+	"github.com/billing-addons/customer-portal/sdk/web"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
@@ -44,6 +45,7 @@ func newBoard(t *trial, i *sdktest.Instance, origin string) *board {
 	b.slots()
 	b.Handle("GET /static/", http.StripPrefix("/static", staticFiles(t.static)))
 	b.HandleFunc("GET /{$}", b.index)
+	b.Handle("GET "+lookPath(), web.ServeAssets(lookPath()))
 	b.HandleFunc("GET "+boardStyle, func(w http.ResponseWriter, _ *http.Request) { serveBoardStyle(w) })
 	b.links = append(b.links, link{"Mails sent, and this list", origin + "/"})
 	return b
@@ -81,7 +83,7 @@ func (b *board) staff() {
 		return
 	}
 	base := "/admin/addons/" + m.ID
-	b.Handle(base+"/", http.StripPrefix(base, withPolicy(b.instance.Handler(wire.Staff, b.staffCall(base)))))
+	b.Handle(base+"/", http.StripPrefix(base, framed(m.Name, withPolicy(b.instance.Handler(wire.Staff, b.staffCall(base))))))
 	for _, p := range m.Pages.Staff {
 		b.links = append(b.links, link{"Staff page: " + p.Title, b.origin + base + p.Path})
 	}
@@ -89,7 +91,7 @@ func (b *board) staff() {
 
 func (b *board) slots() {
 	const base = "/slots"
-	b.Handle(base+"/", http.StripPrefix(base, withPolicy(b.instance.Handler(wire.Slot, b.staffCall(base)))))
+	b.Handle(base+"/", http.StripPrefix(base, framed(b.trial.manifest.Name, withPolicy(b.instance.Handler(wire.Slot, b.staffCall(base))))))
 	for _, s := range b.trial.manifest.Slots {
 		if s.Name == "nav.addons" {
 			continue

@@ -10,7 +10,7 @@ import (
 
 const boardStyle = "/-/board.css"
 
-//go:embed board.html fault.html board.css
+//go:embed board.html fault.html frame.html board.css
 var boardFiles embed.FS
 
 func boardTemplates() *template.Template {

@@ -54,8 +54,11 @@ func (c *initCmd) Run(con *console) error {
 	return con.printf(`%s is in %s. Next:
   cd %s
   go mod init example.com/%s
+  go mod edit -replace github.com/billing-addons/customer-portal=PATH
   go mod tidy
   addon run --dev
+PATH is a checkout of that module; leave the line out once it is published. The
+command addon must be on your PATH: make build puts it into bin of the checkout.
 README.md says how to check it and pack it.
 `, c.Name, c.Dir, c.Dir, c.ID)
 }

@@ -44,7 +44,7 @@ func TestNewcomer(t *testing.T) {
 		}
 	}
 	s := mustRunTool(t, filepath.Join(dir, "hello-world-0.1.0.addon"))
-	if status, body := get(t, s.sees(t, `Staff page: Hello World\s+(http://\S+)\n`)); status != 200 || !strings.Contains(body, "Hello, Dana") {
+	if status, body := get(t, s.sees(t, `Staff page: Hello World\s+(http://\S+)\n`)); status != 200 || !strings.Contains(body, "Hello, Dana") || !strings.HasPrefix(body, "<!doctype html>") || !strings.Contains(body, `/portal.css">`) {
 		t.Errorf("status %d: %s", status, body)
 	}
 	s.mustEnd(t)

@@ -195,7 +195,8 @@ func (v *validation) programs(ctx context.Context, static bool) error {
 // folder may still be at work.
 func (v *validation) missing() {
 	if len(v.binaries) == 0 && !v.packed {
-		v.note("No program was checked: build one as dist/addon, or name one with --binary " + ownPlatform + "=FILE.")
+		v.note("No program was checked: build one as dist/addon, or name one with --binary " + ownPlatform +
+			"=FILE. A script, such as one in Node, is none: try it with addon run, and test it with the package sdktest.")
 		return
 	}
 	if len(v.binaries) == 0 {
