@@ -23,6 +23,8 @@ func TestSecurityPage(t *testing.T) {
 		here.press(here.open("/security"), "Sign out everywhere else").wants(200, "1 other browser is signed out")
 		there.open("/").wants(200, "Sign in")
 		here.open("/").wants(200, "You owe")
+		there.press(there.open("/sign-in"), "Sign in", "email", elena, "password", "wrong wrong wrong").wants(401)
+		here.open("/security").wants(200, "A wrong password was entered")
 		r.browser(northwind).open("/security").wants(200, "Sign in").lacks("Recent activity")
 	})
 }
@@ -34,6 +36,9 @@ func TestChangeOfAddressPages(t *testing.T) {
 	const next = "elena@new.example"
 	p := b.open("/security/email").wants(200, "Change your email", elena)
 	b.press(p, "Send a code", "email", "", "current", secret).wants(422, "Type your email address")
+	if bad := b.press(p, "Send a code", "email", "no address", "current", secret).wants(422); attr(bad.input("email"), "aria-invalid") != "true" {
+		t.Errorf("a bad address is not told at its field: %s", bad.body)
+	}
 	wrong := b.press(p, "Send a code", "email", next, "current", "wrong wrong wrong").wants(422, "That is not your current password")
 	if attr(wrong.input("email"), "value") != next {
 		t.Error("the address that was typed is lost")

@@ -68,6 +68,13 @@ func TestImportRefusals(t *testing.T) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("import (-want +got):\n%s", diff)
 	}
+	one := filepath.Join(t.TempDir(), "one.csv")
+	if err := os.WriteFile(one, []byte("Name,Email\nNew Pool,none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, "import", "--biller", "harbor", "--data-dir", data, one); r.err == nil || r.err.Error() != "1 row was refused; correct it and import the file again" {
+		t.Errorf("one row: %v", r.err)
+	}
 	for args, want := range map[string]string{
 		"none " + filepath.Join("testdata", "customers.csv"): "no such biller",
 		"harbor /nowhere/x.csv":                              "no such file",
