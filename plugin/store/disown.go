@@ -118,6 +118,9 @@ func (s *Store) restoreAddress(ctx context.Context, tx *sqlx.Tx, biller string, 
 	if err := dropAddressChange(ctx, tx, biller, u.ID); err != nil {
 		return portal.User{}, err
 	}
+	if err := endLaterNotices(ctx, tx, biller, what); err != nil {
+		return portal.User{}, err
+	}
 	err = setAddress(ctx, tx, biller, u, what.NoticeTo, norm, in.Activity.At)
 	if errors.Is(err, portal.ErrAddressTaken) {
 		return u, nil
@@ -130,6 +133,23 @@ func (s *Store) restoreAddress(ctx context.Context, tx *sqlx.Tx, biller string, 
 		return portal.User{}, err
 	}
 	return findUser(ctx, tx, biller, u.ID)
+}
+
+// endLaterNotices ends the links of notices that went elsewhere since a change of
+// the address: whoever made it must not take the account back with them.
+func endLaterNotices(ctx context.Context, q querier, biller string, change portal.Activity) error {
+	_, err := q.ExecContext(ctx, `
+		UPDATE tokens
+		SET generation = 1
+		WHERE biller_id = $1 AND purpose = $2 AND generation = 0 AND subject_id IN (
+			SELECT id
+			FROM activity
+			WHERE biller_id = $1 AND user_id = $3 AND at >= $4 AND notice_to <> $5
+		)`, biller, string(portal.PurposeDisown), change.UserID, us(change.At), change.NoticeTo)
+	if err != nil {
+		return fmt.Errorf("end later notices: %w", err)
+	}
+	return nil
 }
 
 // secure shuts everybody out of an account but the owner of its mailbox.

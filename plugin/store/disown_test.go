@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -78,5 +79,35 @@ func TestNoticesRunOut(t *testing.T) {
 		}
 		_, err = w.OpenDisown(ctx, c, "garbage")
 		wantCode(t, err, apperr.NotFound)
+	})
+}
+
+// TestUndoneAddressCannotBeTakenBack: a thief who changed the address twice was
+// told of the second change, and that notice must not undo the owner's undo.
+func TestUndoneAddressCannotBeTakenBack(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		in, err := w.ConfirmAddress(ctx, c, session, w.changing(t, session, "thief@one.example"))
+		must(t, err)
+		owners := w.take(t)
+		w.clock.Add(time.Minute)
+		_, err = w.ConfirmAddress(ctx, c, in.Session, w.changing(t, in.Session, "thief@two.example"))
+		must(t, err)
+		thiefs := w.take(t)
+		if owners.To != "Jane@Acme.com" || thiefs.To != "thief@one.example" {
+			t.Fatalf("the notices went to %s and %s", owners.To, thiefs.To)
+		}
+		must(t, w.Disown(ctx, c, token(owners)))
+		reset := w.take(t)
+		if err := w.Disown(ctx, c, token(thiefs)); !errors.Is(err, portal.ErrLinkDead) {
+			t.Errorf("the thief undoes the second change: %v", err)
+		}
+		_, err = w.ResetPassword(ctx, c, token(reset), newPassword)
+		must(t, err)
+		_, err = w.SignIn(ctx, c, "jane@acme.com", newPassword)
+		must(t, err)
+		w.wantOther(t)
 	})
 }
