@@ -67,7 +67,7 @@ func withHost(ctx context.Context, p *Program, c Config, slug string, f func(*ho
 // withPlatform opens books and host without running them.
 func withPlatform(ctx context.Context, p *Program, c Config, f func(*host.Host, *ledger) error) error {
 	log := p.logger(c)
-	if err := c.mustHold(""); err != nil {
+	if err := c.mustExist(); err != nil {
 		return err
 	}
 	if err := c.recallMarket(); err != nil {

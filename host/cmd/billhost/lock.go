@@ -66,12 +66,7 @@ func (c Config) mustExist() error {
 	if c.DatabaseURL != "" {
 		return nil
 	}
-	return c.mustHold("billhost.db")
-}
-
-// mustHold is mustExist for a file below DATA_DIR, the folder itself if empty.
-func (c Config) mustHold(name string) error {
-	_, err := os.Stat(filepath.Join(c.DataDir, name))
+	_, err := os.Stat(filepath.Join(c.DataDir, "billhost.db"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no platform in %s. Run the migrate command first, or set DATA_DIR to the folder of one", c.dataDir())
 	}
