@@ -79,7 +79,9 @@ type AccountStore interface {
 	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
 	// CreateSession starts a session and keeps the activity, as ActionNewDevice if
 	// the browser is new while others are known. It returns what it kept.
-	CreateSession(ctx context.Context, biller string, s Session, a Activity) (Activity, error)
+	// ErrWrongSignIn unless the user is active and passwordHash still the user's: a
+	// new password, or the end of the person, ends a sign-in under way too.
+	CreateSession(ctx context.Context, biller, passwordHash string, s Session, a Activity) (Activity, error)
 	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
 	// disabled user and for a biller that disabled the portal. It marks the use.
 	Session(ctx context.Context, biller, tokenHash string, now time.Time) (SessionView, error)
@@ -138,10 +140,11 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	if account.User != nil {
-		if err := s.raise(ctx, c, *account.User, password); err != nil {
+		hash, err := s.raise(ctx, c, *account.User, password)
+		if err != nil {
 			return SignedIn{}, err
 		}
-		return s.startSession(ctx, c, account.User.ID)
+		return s.startSession(ctx, c, account.User.ID, hash)
 	}
 	state, err := s.takeOver(ctx, c, account.SignUps[match].ID)
 	if err != nil {
@@ -184,16 +187,17 @@ func (a Account) kind() string {
 	return "unknown"
 }
 
-// raise hashes a right password anew if its hash has become too cheap.
-func (s *Service) raise(ctx context.Context, c Caller, u User, password string) error {
+// raise hashes a right password anew if its hash has become too cheap, and returns
+// the hash the user has now.
+func (s *Service) raise(ctx context.Context, c Caller, u User, password string) (string, error) {
 	if !s.Passwords.Outdated(u.PasswordHash) {
-		return nil
+		return u.PasswordHash, nil
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
+	return hash, s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
 }
 
 // passwordHashes are those a sign-in is compared with; the rest are empty, which
@@ -225,10 +229,10 @@ func (s *Service) verify(ctx context.Context, hashes [SignUpsTried]string, passw
 	return match, nil
 }
 
-func (s *Service) startSession(ctx context.Context, c Caller, userID string) (SignedIn, error) {
+func (s *Service) startSession(ctx context.Context, c Caller, userID, passwordHash string) (SignedIn, error) {
 	token, session := s.newSession(c, userID)
 	a := s.activity(c, ActionSessionStarted, userID)
-	kept, err := s.Store.CreateSession(ctx, c.BillerID, session, a)
+	kept, err := s.Store.CreateSession(ctx, c.BillerID, passwordHash, session, a)
 	if err != nil {
 		return SignedIn{}, err
 	}

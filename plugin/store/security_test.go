@@ -95,6 +95,42 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	})
 }
 
+// TestSignInUnderWayEndsWithThePassword: a password was right when it was compared,
+// and changed before the session began.
+func TestSignInUnderWayEndsWithThePassword(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		view, err := w.Session(ctx, c, session)
+		must(t, err)
+		before, err := w.Store.Account(ctx, c.BillerID, "jane@acme.com", w.clock.Now())
+		must(t, err)
+		start := func(biller, hash string) error {
+			now := w.clock.Now()
+			id := portal.NewSecret()
+			_, err := w.Store.CreateSession(ctx, biller, hash,
+				portal.Session{TokenHash: id, UserID: view.UserID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)},
+				portal.Activity{ID: id, Action: portal.ActionSessionStarted, UserID: view.UserID, At: now})
+			return err
+		}
+		must(t, start(c.BillerID, before.User.PasswordHash))
+		_, err = w.ChangePassword(ctx, c, session, goodPassword, newPassword)
+		must(t, err)
+		for _, hash := range []string{before.User.PasswordHash, ""} {
+			if err := start(c.BillerID, hash); !errors.Is(err, portal.ErrWrongSignIn) {
+				t.Errorf("a session with a password that was changed: %v", err)
+			}
+		}
+		after, err := w.Store.Account(ctx, c.BillerID, "jane@acme.com", w.clock.Now())
+		must(t, err)
+		if err := start(w.other.BillerID, after.User.PasswordHash); !errors.Is(err, portal.ErrWrongSignIn) {
+			t.Errorf("a session at the other biller: %v", err)
+		}
+		must(t, start(c.BillerID, after.User.PasswordHash))
+	})
+}
+
 // told is how race counts an error.
 func told(err error) string { return fmt.Sprintf("%s: %v", apperr.CodeOf(err), err) }
 

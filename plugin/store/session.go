@@ -12,12 +12,24 @@ import (
 const touchEvery = time.Minute
 
 // CreateSession implements portal.AccountStore.
-func (s *Store) CreateSession(ctx context.Context, biller string, session portal.Session, a portal.Activity) (portal.Activity, error) {
+func (s *Store) CreateSession(ctx context.Context, biller, passwordHash string, session portal.Session, a portal.Activity) (portal.Activity, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.Activity{}, err
 	}
 	defer tx.Rollback()
+	var id string
+	unchanged, err := get(ctx, tx, &id, `
+		SELECT id
+		FROM users
+		WHERE biller_id = $1 AND id = $2 AND password_hash = $3 AND password_hash <> '' AND state = 'active'`+s.db.ForUpdate(),
+		biller, session.UserID, passwordHash)
+	if err != nil {
+		return portal.Activity{}, fmt.Errorf("lock user: %w", err)
+	}
+	if !unchanged {
+		return portal.Activity{}, portal.ErrWrongSignIn
+	}
 	if err := insertSession(ctx, tx, biller, session); err != nil {
 		return portal.Activity{}, err
 	}
