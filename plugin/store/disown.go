@@ -163,6 +163,9 @@ func (s *Store) secure(ctx context.Context, tx *sqlx.Tx, biller string, u portal
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
+	if err := dropAddressChange(ctx, tx, biller, u.ID); err != nil {
+		return err
+	}
 	if err := endResets(ctx, tx, biller, u.EmailNorm, in.Activity.At); err != nil {
 		return err
 	}
