@@ -79,7 +79,7 @@ bench:
 
 FUZZTIME ?= 60s
 fuzz:
-	@for p in $$(go list ./...); do \
+	@for p in $$(go list $(PACKAGES)); do \
 		for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
 		done; done
