@@ -67,7 +67,7 @@ func TestMetricsAreScraped(t *testing.T) {
 	h := hosttest.MustHost(t, func(c *host.Config, _ *hosttest.Platform) { c.Metrics = registry })
 	h.MustInstall("hello")
 	h.Get("/hello/northwind/")
-	h.Get("/hello/northwind/biller")
+	h.Get("/hello/northwind/customers") // asks the platform, which refuses
 	h.Get("/hello/northwind/nothing")
 	h.Get("/admin/addons/hello/")
 
@@ -81,7 +81,7 @@ func TestMetricsAreScraped(t *testing.T) {
 		{1, "addonhost_page_request_duration_seconds", []string{"addon", "hello", "surface", "public", "code", "4xx"}},
 		{1, "addonhost_page_request_duration_seconds", []string{"addon", "hello", "surface", "staff", "code", "2xx"}},
 		{0, "addonhost_page_requests_in_flight", []string{"addon", "hello", "surface", "public"}},
-		{1, "addonhost_service_call_duration_seconds", []string{"addon", "hello", "method", "Billers/Get", "code", "OK"}},
+		{1, "addonhost_service_call_duration_seconds", []string{"addon", "hello", "method", "Customers/Get", "code", "PermissionDenied"}},
 		{1, "addonhost_addon_state", []string{"addon", "hello", "state", "healthy"}},
 		{0, "addonhost_addon_state", []string{"addon", "hello", "state", "broken"}},
 		{1, "addonhost_addon_info", []string{"addon", "hello", "version", "1.0.0"}},

@@ -226,7 +226,7 @@ func (s *scene) seeNothingLeft(dir string, files, routines int) {
 	entries, err := os.ReadDir(dir)
 	mustDo(s.t, err)
 	for _, e := range entries {
-		if name := e.Name(); name != "packages" && name != "addons" && !strings.HasPrefix(name, "host.db") {
+		if name := e.Name(); name != "packages" && name != "addons" && name != "exports" && !strings.HasPrefix(name, "host.db") {
 			s.t.Errorf("%s is left", filepath.Join(dir, name))
 		}
 	}

@@ -145,23 +145,9 @@ func TestOneTraceFromBrowserToSQL(t *testing.T) {
 		_, sql := find(list, "notice-board", "SELECT")
 		return page && sql
 	})
-	parent := spanOf{}
-	for _, want := range []struct{ service, name string }{
-		{"platform", "GET"},
-		{"platform", "addon page"},
-		{"notice-board", "addon.v1.Pages/Serve"},
-		{"notice-board", "addon.v1.Billers/Get"},
-		{"platform", "addon.v1.Billers/Get"},
-	} {
-		s, ok := find(list, want.service, want.name)
-		if !ok {
-			t.Fatalf("no span %s of %s among %v", want.name, want.service, list)
-		}
-		if string(s.GetParentSpanId()) != string(parent.GetSpanId()) {
-			t.Errorf("%s of %s is no child of %s", want.name, want.service, parent.GetName())
-		}
-		parent = s
-	}
+	parent := wantChain(t, list, [][2]string{
+		{"platform", "GET"}, {"platform", "addon page"}, {"notice-board", "addon.v1.Pages/Serve"},
+	})
 	if string(parent.GetTraceId()) == "\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c" {
 		t.Error("a browser chose the trace")
 	}
@@ -176,6 +162,44 @@ func TestOneTraceFromBrowserToSQL(t *testing.T) {
 			t.Errorf("%s is not stamped", s.GetName())
 		}
 	}
+}
+
+// wantChain fails unless each span, named by service and name, is a child of the
+// one before it. It returns the last.
+func wantChain(t *testing.T, list []spanOf, chain [][2]string) spanOf {
+	t.Helper()
+	parent := spanOf{}
+	for _, want := range chain {
+		s, ok := find(list, want[0], want[1])
+		if !ok {
+			t.Fatalf("no span %s of %s among %v", want[1], want[0], list)
+		}
+		if string(s.GetParentSpanId()) != string(parent.GetSpanId()) {
+			t.Errorf("%s of %s is no child of %s", want[1], want[0], parent.GetName())
+		}
+		parent = s
+	}
+	return parent
+}
+
+// What an add-on asks of the platform, refused or not, is in the trace on both sides.
+func TestHostCallsAreInTheTrace(t *testing.T) {
+	t.Parallel()
+	c, traced := mustTrace(t)
+	h := hosttest.MustHost(t, traced)
+	h.MustInstall("hello")
+	id := h.Get("/hello/northwind/customers").Header.Get("X-Request-Id")
+	var list []spanOf
+	h.Until("all spans have come", func() bool {
+		list = c.with(id)
+		_, page := find(list, "hello", "addon.v1.Pages/Serve")
+		_, call := find(list, "hello", "addon.v1.Customers/Get")
+		return page && call
+	})
+	wantChain(t, list, [][2]string{
+		{"platform", "GET"}, {"platform", "addon page"}, {"hello", "addon.v1.Pages/Serve"},
+		{"hello", "addon.v1.Customers/Get"}, {"platform", "addon.v1.Customers/Get"},
+	})
 }
 
 // Only a trusted proxy says which trace a request belongs to.
