@@ -165,9 +165,9 @@ func (r *rascal) files(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func (r *rascal) biller(ctx context.Context) string {
-	_, err := r.host.Billers.Biller(ctx)
-	if err != nil {
+// ask calls the platform.
+func (r *rascal) ask(ctx context.Context) string {
+	if err := r.host.Audit.Write(ctx, sdk.AuditEvent{Action: "rascal.asks"}); err != nil {
 		return string(apperr.CodeOf(err)) + ": " + apperr.MessageOf(err)
 	}
 	return "answered"
@@ -184,20 +184,20 @@ func (r *rascal) keep(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kept = context.WithoutCancel(req.Context())
-	say(w, "<p>%s</p>", r.biller(req.Context()))
+	say(w, "<p>%s</p>", r.ask(req.Context()))
 }
 
 func (r *rascal) expired(w http.ResponseWriter, _ *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	say(w, "<p>%s</p>", r.biller(r.kept))
+	say(w, "<p>%s</p>", r.ask(r.kept))
 }
 
 // loop calls the platform without rest until it is refused.
 func (r *rascal) loop(w http.ResponseWriter, req *http.Request) {
 	end := time.Now().Add(time.Minute)
 	for n := 0; time.Now().Before(end); n++ {
-		if got := r.biller(req.Context()); got != "answered" {
+		if got := r.ask(req.Context()); got != "answered" {
 			say(w, "<p>%d calls, then %s</p>", n, got)
 			return
 		}
