@@ -55,3 +55,12 @@ type Status struct {
 	// Wanted is what the store said last.
 	Wanted addon.Active
 }
+
+// Statuses tells how each add-on is doing, by id.
+func (s *Supervisor) Statuses() []Status {
+	var list []Status
+	for _, w := range s.all() {
+		list = append(list, w.status())
+	}
+	return list
+}

@@ -387,15 +387,6 @@ func (s *Supervisor) Packages() []*pack.Package {
 	return list
 }
 
-// Statuses tells how each add-on is doing, by id.
-func (s *Supervisor) Statuses() []Status {
-	var list []Status
-	for _, w := range s.all() {
-		list = append(list, w.status())
-	}
-	return list
-}
-
 func (s *Supervisor) all() []*worker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
