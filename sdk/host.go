@@ -19,6 +19,7 @@ type Host struct {
 	Invoices  Invoices
 	Mail      Mail
 	Billers   Billers
+	Staff     Staff
 	Audit     Audit
 }
 

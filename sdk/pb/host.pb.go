@@ -829,6 +829,134 @@ func (x *Biller) GetCustomerPath() string {
 	return ""
 }
 
+type StaffNotice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`         // since 1; idempotency key
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`       // since 1
+	Ability       string                 `protobuf:"bytes,3,opt,name=ability,proto3" json:"ability,omitempty"` // since 1; who is told
+	Subject       string                 `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"` // since 1
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`       // since 1; plain, without a link
+	Path          string                 `protobuf:"bytes,6,opt,name=path,proto3" json:"path,omitempty"`       // since 1; below the add-on's staff pages
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StaffNotice) Reset() {
+	*x = StaffNotice{}
+	mi := &file_addon_v1_host_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StaffNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StaffNotice) ProtoMessage() {}
+
+func (x *StaffNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_host_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StaffNotice.ProtoReflect.Descriptor instead.
+func (*StaffNotice) Descriptor() ([]byte, []int) {
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *StaffNotice) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *StaffNotice) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StaffNotice) GetAbility() string {
+	if x != nil {
+		return x.Ability
+	}
+	return ""
+}
+
+func (x *StaffNotice) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *StaffNotice) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *StaffNotice) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type StaffNoticeResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Told          int32                  `protobuf:"varint,1,opt,name=told,proto3" json:"told,omitempty"` // since 1; people who have the mail
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StaffNoticeResult) Reset() {
+	*x = StaffNoticeResult{}
+	mi := &file_addon_v1_host_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StaffNoticeResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StaffNoticeResult) ProtoMessage() {}
+
+func (x *StaffNoticeResult) ProtoReflect() protoreflect.Message {
+	mi := &file_addon_v1_host_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StaffNoticeResult.ProtoReflect.Descriptor instead.
+func (*StaffNoticeResult) Descriptor() ([]byte, []int) {
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *StaffNoticeResult) GetTold() int32 {
+	if x != nil {
+		return x.Told
+	}
+	return 0
+}
+
 type AuditEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`                                                                           // since 1
@@ -843,7 +971,7 @@ type AuditEvent struct {
 
 func (x *AuditEvent) Reset() {
 	*x = AuditEvent{}
-	mi := &file_addon_v1_host_proto_msgTypes[13]
+	mi := &file_addon_v1_host_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +983,7 @@ func (x *AuditEvent) String() string {
 func (*AuditEvent) ProtoMessage() {}
 
 func (x *AuditEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[13]
+	mi := &file_addon_v1_host_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +996,7 @@ func (x *AuditEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
 func (*AuditEvent) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{13}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AuditEvent) GetAction() string {
@@ -921,7 +1049,7 @@ type AuditResponse struct {
 
 func (x *AuditResponse) Reset() {
 	*x = AuditResponse{}
-	mi := &file_addon_v1_host_proto_msgTypes[14]
+	mi := &file_addon_v1_host_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1061,7 @@ func (x *AuditResponse) String() string {
 func (*AuditResponse) ProtoMessage() {}
 
 func (x *AuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_addon_v1_host_proto_msgTypes[14]
+	mi := &file_addon_v1_host_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1074,7 @@ func (x *AuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditResponse.ProtoReflect.Descriptor instead.
 func (*AuditResponse) Descriptor() ([]byte, []int) {
-	return file_addon_v1_host_proto_rawDescGZIP(), []int{14}
+	return file_addon_v1_host_proto_rawDescGZIP(), []int{16}
 }
 
 var File_addon_v1_host_proto protoreflect.FileDescriptor
@@ -1016,7 +1144,16 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\bcurrency\x18\f \x01(\tR\bcurrency\x12\x1d\n" +
 	"\n" +
 	"portal_url\x18\r \x01(\tR\tportalUrl\x12#\n" +
-	"\rcustomer_path\x18\x0e \x01(\tR\fcustomerPath\"\x85\x02\n" +
+	"\rcustomer_path\x18\x0e \x01(\tR\fcustomerPath\"\x8f\x01\n" +
+	"\vStaffNotice\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
+	"\aability\x18\x03 \x01(\tR\aability\x12\x18\n" +
+	"\asubject\x18\x04 \x01(\tR\asubject\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x12\n" +
+	"\x04path\x18\x06 \x01(\tR\x04path\"'\n" +
+	"\x11StaffNoticeResult\x12\x12\n" +
+	"\x04told\x18\x01 \x01(\x05R\x04told\"\x85\x02\n" +
 	"\n" +
 	"AuditEvent\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\tR\x06action\x12\x16\n" +
@@ -1042,7 +1179,9 @@ const file_addon_v1_host_proto_rawDesc = "" +
 	"\x04Send\x12\x11.addon.v1.Message\x1a\x14.addon.v1.MailResult\x12A\n" +
 	"\x06Permit\x12\x1b.addon.v1.PermitMailRequest\x1a\x1a.addon.v1.PermitMailResult2>\n" +
 	"\aBillers\x123\n" +
-	"\x03Get\x12\x1a.addon.v1.GetBillerRequest\x1a\x10.addon.v1.Biller2?\n" +
+	"\x03Get\x12\x1a.addon.v1.GetBillerRequest\x1a\x10.addon.v1.Biller2E\n" +
+	"\x05Staff\x12<\n" +
+	"\x06Notify\x12\x15.addon.v1.StaffNotice\x1a\x1b.addon.v1.StaffNoticeResult2?\n" +
 	"\x05Audit\x126\n" +
 	"\x05Write\x12\x14.addon.v1.AuditEvent\x1a\x17.addon.v1.AuditResponseB5Z3github.com/billing-addons/customer-portal/sdk/pb;pbb\x06proto3"
 
@@ -1058,7 +1197,7 @@ func file_addon_v1_host_proto_rawDescGZIP() []byte {
 	return file_addon_v1_host_proto_rawDescData
 }
 
-var file_addon_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_addon_v1_host_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_addon_v1_host_proto_goTypes = []any{
 	(*GetCustomerRequest)(nil),      // 0: addon.v1.GetCustomerRequest
 	(*CustomersByEmailRequest)(nil), // 1: addon.v1.CustomersByEmailRequest
@@ -1073,20 +1212,22 @@ var file_addon_v1_host_proto_goTypes = []any{
 	(*MailResult)(nil),              // 10: addon.v1.MailResult
 	(*GetBillerRequest)(nil),        // 11: addon.v1.GetBillerRequest
 	(*Biller)(nil),                  // 12: addon.v1.Biller
-	(*AuditEvent)(nil),              // 13: addon.v1.AuditEvent
-	(*AuditResponse)(nil),           // 14: addon.v1.AuditResponse
-	nil,                             // 15: addon.v1.AuditEvent.DetailEntry
-	(*Customer)(nil),                // 16: addon.v1.Customer
-	(*Invoice)(nil),                 // 17: addon.v1.Invoice
-	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
-	(*Address)(nil),                 // 19: addon.v1.Address
+	(*StaffNotice)(nil),             // 13: addon.v1.StaffNotice
+	(*StaffNoticeResult)(nil),       // 14: addon.v1.StaffNoticeResult
+	(*AuditEvent)(nil),              // 15: addon.v1.AuditEvent
+	(*AuditResponse)(nil),           // 16: addon.v1.AuditResponse
+	nil,                             // 17: addon.v1.AuditEvent.DetailEntry
+	(*Customer)(nil),                // 18: addon.v1.Customer
+	(*Invoice)(nil),                 // 19: addon.v1.Invoice
+	(*timestamppb.Timestamp)(nil),   // 20: google.protobuf.Timestamp
+	(*Address)(nil),                 // 21: addon.v1.Address
 }
 var file_addon_v1_host_proto_depIdxs = []int32{
-	16, // 0: addon.v1.CustomerPage.customers:type_name -> addon.v1.Customer
-	17, // 1: addon.v1.InvoicePage.invoices:type_name -> addon.v1.Invoice
-	18, // 2: addon.v1.MailResult.accepted_at:type_name -> google.protobuf.Timestamp
-	19, // 3: addon.v1.Biller.address:type_name -> addon.v1.Address
-	15, // 4: addon.v1.AuditEvent.detail:type_name -> addon.v1.AuditEvent.DetailEntry
+	18, // 0: addon.v1.CustomerPage.customers:type_name -> addon.v1.Customer
+	19, // 1: addon.v1.InvoicePage.invoices:type_name -> addon.v1.Invoice
+	20, // 2: addon.v1.MailResult.accepted_at:type_name -> google.protobuf.Timestamp
+	21, // 3: addon.v1.Biller.address:type_name -> addon.v1.Address
+	17, // 4: addon.v1.AuditEvent.detail:type_name -> addon.v1.AuditEvent.DetailEntry
 	0,  // 5: addon.v1.Customers.Get:input_type -> addon.v1.GetCustomerRequest
 	1,  // 6: addon.v1.Customers.ByEmail:input_type -> addon.v1.CustomersByEmailRequest
 	2,  // 7: addon.v1.Customers.List:input_type -> addon.v1.ListCustomersRequest
@@ -1095,18 +1236,20 @@ var file_addon_v1_host_proto_depIdxs = []int32{
 	9,  // 10: addon.v1.Mail.Send:input_type -> addon.v1.Message
 	7,  // 11: addon.v1.Mail.Permit:input_type -> addon.v1.PermitMailRequest
 	11, // 12: addon.v1.Billers.Get:input_type -> addon.v1.GetBillerRequest
-	13, // 13: addon.v1.Audit.Write:input_type -> addon.v1.AuditEvent
-	16, // 14: addon.v1.Customers.Get:output_type -> addon.v1.Customer
-	3,  // 15: addon.v1.Customers.ByEmail:output_type -> addon.v1.CustomerPage
-	3,  // 16: addon.v1.Customers.List:output_type -> addon.v1.CustomerPage
-	17, // 17: addon.v1.Invoices.Get:output_type -> addon.v1.Invoice
-	6,  // 18: addon.v1.Invoices.List:output_type -> addon.v1.InvoicePage
-	10, // 19: addon.v1.Mail.Send:output_type -> addon.v1.MailResult
-	8,  // 20: addon.v1.Mail.Permit:output_type -> addon.v1.PermitMailResult
-	12, // 21: addon.v1.Billers.Get:output_type -> addon.v1.Biller
-	14, // 22: addon.v1.Audit.Write:output_type -> addon.v1.AuditResponse
-	14, // [14:23] is the sub-list for method output_type
-	5,  // [5:14] is the sub-list for method input_type
+	13, // 13: addon.v1.Staff.Notify:input_type -> addon.v1.StaffNotice
+	15, // 14: addon.v1.Audit.Write:input_type -> addon.v1.AuditEvent
+	18, // 15: addon.v1.Customers.Get:output_type -> addon.v1.Customer
+	3,  // 16: addon.v1.Customers.ByEmail:output_type -> addon.v1.CustomerPage
+	3,  // 17: addon.v1.Customers.List:output_type -> addon.v1.CustomerPage
+	19, // 18: addon.v1.Invoices.Get:output_type -> addon.v1.Invoice
+	6,  // 19: addon.v1.Invoices.List:output_type -> addon.v1.InvoicePage
+	10, // 20: addon.v1.Mail.Send:output_type -> addon.v1.MailResult
+	8,  // 21: addon.v1.Mail.Permit:output_type -> addon.v1.PermitMailResult
+	12, // 22: addon.v1.Billers.Get:output_type -> addon.v1.Biller
+	14, // 23: addon.v1.Staff.Notify:output_type -> addon.v1.StaffNoticeResult
+	16, // 24: addon.v1.Audit.Write:output_type -> addon.v1.AuditResponse
+	15, // [15:25] is the sub-list for method output_type
+	5,  // [5:15] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -1124,9 +1267,9 @@ func file_addon_v1_host_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_addon_v1_host_proto_rawDesc), len(file_addon_v1_host_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
-			NumServices:   5,
+			NumServices:   6,
 		},
 		GoTypes:           file_addon_v1_host_proto_goTypes,
 		DependencyIndexes: file_addon_v1_host_proto_depIdxs,

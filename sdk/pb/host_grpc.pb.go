@@ -598,6 +598,112 @@ var Billers_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
+	Staff_Notify_FullMethodName = "/addon.v1.Staff/Notify"
+)
+
+// StaffClient is the client API for Staff service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Permission staff:notify.
+type StaffClient interface {
+	Notify(ctx context.Context, in *StaffNotice, opts ...grpc.CallOption) (*StaffNoticeResult, error)
+}
+
+type staffClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewStaffClient(cc grpc.ClientConnInterface) StaffClient {
+	return &staffClient{cc}
+}
+
+func (c *staffClient) Notify(ctx context.Context, in *StaffNotice, opts ...grpc.CallOption) (*StaffNoticeResult, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StaffNoticeResult)
+	err := c.cc.Invoke(ctx, Staff_Notify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// StaffServer is the server API for Staff service.
+// All implementations must embed UnimplementedStaffServer
+// for forward compatibility.
+//
+// Permission staff:notify.
+type StaffServer interface {
+	Notify(context.Context, *StaffNotice) (*StaffNoticeResult, error)
+	mustEmbedUnimplementedStaffServer()
+}
+
+// UnimplementedStaffServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedStaffServer struct{}
+
+func (UnimplementedStaffServer) Notify(context.Context, *StaffNotice) (*StaffNoticeResult, error) {
+	return nil, status.Error(codes.Unimplemented, "method Notify not implemented")
+}
+func (UnimplementedStaffServer) mustEmbedUnimplementedStaffServer() {}
+func (UnimplementedStaffServer) testEmbeddedByValue()               {}
+
+// UnsafeStaffServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to StaffServer will
+// result in compilation errors.
+type UnsafeStaffServer interface {
+	mustEmbedUnimplementedStaffServer()
+}
+
+func RegisterStaffServer(s grpc.ServiceRegistrar, srv StaffServer) {
+	// If the following call panics, it indicates UnimplementedStaffServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Staff_ServiceDesc, srv)
+}
+
+func _Staff_Notify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StaffNotice)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StaffServer).Notify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Staff_Notify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StaffServer).Notify(ctx, req.(*StaffNotice))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Staff_ServiceDesc is the grpc.ServiceDesc for Staff service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Staff_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "addon.v1.Staff",
+	HandlerType: (*StaffServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Notify",
+			Handler:    _Staff_Notify_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "addon/v1/host.proto",
+}
+
+const (
 	Audit_Write_FullMethodName = "/addon.v1.Audit/Write"
 )
 

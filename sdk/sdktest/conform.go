@@ -107,6 +107,7 @@ func checks() []check {
 		{"answers its pages in time", answersPages},
 		{"knows no other page", knowsNoOther},
 		{"answers HEAD", answersHead},
+		{"tells staff what they can open", tellsStaff},
 		{"survives a large body", survivesLargeBody},
 		{"lets a browser go", letsBrowserGo},
 		{"answers 32 requests at once", answersMany},

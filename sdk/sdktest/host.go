@@ -36,6 +36,8 @@ type Host struct {
 	BillerFn func(ctx context.Context, biller string) (sdk.Biller, error)
 	// SendFn answers Mail.Send; mails it takes are not in Mails.
 	SendFn func(ctx context.Context, biller string, m sdk.Message) (sdk.MailResult, error)
+	// NotifyFn answers Staff.Notify; notices it takes are not in Notices.
+	NotifyFn func(ctx context.Context, biller string, n sdk.StaffNotice) (told int, err error)
 	// AuditFn answers Audit.Write; events it takes are not in Audits.
 	AuditFn func(ctx context.Context, biller string, e sdk.AuditEvent) error
 
@@ -50,8 +52,11 @@ type Host struct {
 	invoices  map[string][]sdk.Invoice
 	mails     []Mail
 	audits    []Audit
+	notices   []Notice
 	refused   []string
 	settings  settingsBook
+	// badNotices say why notices were refused, for the conformance kit.
+	badNotices []error
 }
 
 var _ wire.Services = (*Host)(nil)
@@ -183,7 +188,7 @@ func (h *Host) For(_ context.Context, token string) (sdk.Host, error) {
 		return sdk.Host{}, apperr.Errorf(apperr.Unauthenticated, "The token is unknown or has expired.")
 	}
 	s := &services{host: h, grant: g, biller: g.call.BillerID}
-	return sdk.Host{Customers: s, Invoices: s, Mail: s, Billers: s, Audit: s}, nil
+	return sdk.Host{Customers: s, Invoices: s, Mail: s, Billers: s, Staff: s, Audit: s}, nil
 }
 
 // services are the host's services bound to one token.

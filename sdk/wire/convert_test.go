@@ -126,6 +126,7 @@ func TestEveryFieldIsMapped(t *testing.T) {
 		"Biller":            mapped(wire.BillerToPB, wire.BillerFromPB),
 		"Message":           mapped(wire.MessageToPB, wire.MessageFromPB),
 		"MailResult":        mapped(wire.MailResultToPB, wire.MailResultFromPB),
+		"StaffNotice":       mapped(wire.StaffNoticeToPB, wire.StaffNoticeFromPB),
 		"AuditEvent":        mapped(wire.AuditToPB, wire.AuditFromPB),
 		"Invitation":        mapped(wire.InvitationToPB, wire.InvitationFromPB),
 		"InvitationStatus":  mapped(wire.InvitationStatusToPB, wire.InvitationStatusFrom),

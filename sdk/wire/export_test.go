@@ -35,6 +35,8 @@ var (
 	MessageFromPB         = messageFromPB
 	MailResultToPB        = mailResultToPB
 	MailResultFromPB      = mailResultFromPB
+	StaffNoticeToPB       = staffNoticeToPB
+	StaffNoticeFromPB     = staffNoticeFromPB
 	AuditToPB             = auditToPB
 	SettingsToPB          = settingsToPB
 	SettingsFromPB        = settingsFromPB

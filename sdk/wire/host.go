@@ -48,6 +48,7 @@ func newServicesServer(r StartRequest, log *slog.Logger, opts []grpc.ServerOptio
 	pb.RegisterInvoicesServer(server, invoicesServer{})
 	pb.RegisterMailServer(server, mailServer{})
 	pb.RegisterBillersServer(server, billersServer{})
+	pb.RegisterStaffServer(server, staffServer{})
 	pb.RegisterAuditServer(server, auditServer{})
 	pb.RegisterTelemetryServer(server, telemetryServer{tracing: r.Tracing})
 	return server
@@ -160,6 +161,17 @@ func (billersServer) Get(ctx context.Context, _ *pb.GetBillerRequest) (*pb.Bille
 	}
 	b, err := h.Billers.Biller(ctx)
 	return billerToPB(b), err
+}
+
+type staffServer struct{ pb.UnimplementedStaffServer }
+
+func (staffServer) Notify(ctx context.Context, n *pb.StaffNotice) (*pb.StaffNoticeResult, error) {
+	h := hostFrom(ctx)
+	if h.Staff == nil {
+		return nil, notOffered()
+	}
+	told, err := h.Staff.Notify(ctx, staffNoticeFromPB(n))
+	return &pb.StaffNoticeResult{Told: int32(told)}, err
 }
 
 type auditServer struct{ pb.UnimplementedAuditServer }

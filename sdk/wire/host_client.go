@@ -18,6 +18,7 @@ func newHost(conn *grpc.ClientConn, billers *installations) sdk.Host {
 		Invoices:  invoicesClient{pb.NewInvoicesClient(conn)},
 		Mail:      mailClient{pb.NewMailClient(conn)},
 		Billers:   billersClient{pb.NewBillersClient(conn), billers},
+		Staff:     staffClient{pb.NewStaffClient(conn)},
 		Audit:     auditClient{pb.NewAuditClient(conn)},
 	}
 }
@@ -117,6 +118,16 @@ func (c billersClient) As(ctx context.Context, billerID string) (context.Context
 }
 
 func (c billersClient) Enabled() []string { return c.billers.enabled() }
+
+type staffClient struct{ rpc pb.StaffClient }
+
+func (c staffClient) Notify(ctx context.Context, n sdk.StaffNotice) (int, error) {
+	r, err := c.rpc.Notify(ctx, staffNoticeToPB(n))
+	if err != nil {
+		return 0, err
+	}
+	return int(r.GetTold()), nil
+}
 
 type auditClient struct{ rpc pb.AuditClient }
 
