@@ -151,8 +151,13 @@ func TestPasswordFields(t *testing.T) {
 		{b, "/security/password", map[string]string{"current": "current-password", "password": "new-password"}},
 		{b, "/security/email", map[string]string{"current": "current-password"}},
 		{b, "/security/erase", map[string]string{"current": "current-password"}},
+		{b, "POST /security/sessions/others", map[string]string{"current": "current-password"}},
 	} {
-		p := tt.b.open(tt.path).wants(200).lacks("onpaste", "oncopy")
+		method, path, ok := strings.Cut(tt.path, " ")
+		if !ok {
+			method, path = http.MethodGet, tt.path
+		}
+		p := tt.b.follow(tt.b.do(method, path, route{method: method}.form(url.Values{}))).wants(200).lacks("onpaste", "oncopy")
 		for name, complete := range tt.want {
 			in := p.input(name)
 			if attr(in, "type") != "password" || attr(in, "autocomplete") != complete || has(in, "maxlength") || has(in, "pattern") || has(in, "readonly") {

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -17,16 +19,33 @@ func TestSecurityPage(t *testing.T) {
 			t.Errorf("mail %q", m.Subject)
 		}
 		p := here.open("/security").wants(200, "Where you are signed in", "This browser", "Firefox on Linux", "Recent activity", "Signed in with a new browser", "The user agreement was accepted")
-		here.press(p, "Sign out Firefox").wants(200, "That browser is signed out").lacks("Firefox on Linux</b>")
+		p = here.press(p, "Sign out Firefox").wants(200, "Type your password again").lacks("is wrong", "Type your current password")
+		there.open("/").wants(200, "You owe")
+		for typed, says := range map[string]string{"": "Type your current password.", "wrong wrong wrong": "That is not your current password."} {
+			p = here.press(p, "Sign out Firefox", "current", typed).wants(422, says)
+		}
+		there.open("/").wants(200, "You owe")
+		here.press(p, "Sign out Firefox", "current", secret).wants(200, "That browser is signed out").lacks("Firefox on Linux</b>")
 		there.open("/").wants(200, "Sign in").lacks("You owe")
 		there.press(there.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "You owe")
 		here.press(here.open("/security"), "Sign out everywhere else").wants(200, "1 other browser is signed out")
 		there.open("/").wants(200, "Sign in")
 		here.open("/").wants(200, "You owe")
+		r.clock.advance(portal.TypedLife)
+		p = here.press(r.twice(here), "Sign out everywhere else").wants(200, "Type your password again")
+		here.press(p, "Sign out everywhere else", "current", secret).wants(200, "1 other browser is signed out")
 		there.press(there.open("/sign-in"), "Sign in", "email", elena, "password", "wrong wrong wrong").wants(401)
 		here.open("/security").wants(200, "A wrong password was entered")
 		r.browser(northwind).open("/security").wants(200, "Sign in").lacks("Recent activity")
 	})
+}
+
+// twice signs elena in with one more browser and opens the security page.
+func (r *rig) twice(b *browser) *page {
+	r.tb.Helper()
+	other := r.browser(northwind)
+	other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "You owe")
+	return b.open("/security")
 }
 
 func TestChangeOfAddressPages(t *testing.T) {

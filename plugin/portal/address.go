@@ -109,6 +109,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Caller, sessionToken, co
 		return SignedIn{}, err
 	}
 	token, session := s.newSession(c, view.UserID)
+	session.Typed = view.Typed
 	a := s.activity(c, ActionAddressChanged, view.UserID)
 	a.NoticeTo = view.Email
 	a.Detail = map[string]string{"from": view.Email, "to": pending.Email}

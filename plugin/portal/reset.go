@@ -183,36 +183,13 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, sessionToken, cu
 		return SignedIn{}, err
 	}
 	token, session := s.newSession(c, u.ID)
+	session.Typed = s.typed(c)
 	a := s.activity(c, ActionPasswordChanged, u.ID)
 	if err := s.Store.ChangePassword(ctx, c.BillerID, u.PasswordHash, hash, session, a); err != nil {
 		return SignedIn{}, err
 	}
 	s.did(ctx, c, a)
 	return SignedIn{UserID: u.ID, Session: token, ExpiresAt: session.ExpiresAt}, nil
-}
-
-// reauthenticate asks for the password again before something sensitive.
-func (s *Service) reauthenticate(ctx context.Context, c Caller, sessionToken, password string) (User, error) {
-	view, err := s.Session(ctx, c, sessionToken)
-	if err != nil {
-		return User{}, err
-	}
-	u, err := s.Store.User(ctx, c.BillerID, view.UserID)
-	if err != nil {
-		return User{}, err
-	}
-	try := s.try(c, GuardReauth, u.ID)
-	if _, err := s.throttle(ctx, c, try); err != nil {
-		return User{}, err
-	}
-	ok, err := s.Passwords.Verify(ctx, u.PasswordHash, password)
-	if err != nil {
-		return User{}, err
-	}
-	if !ok {
-		return User{}, ErrWrongCurrent
-	}
-	return u, s.right(ctx, c, try)
 }
 
 // resetMail makes the mail of an asking; ErrStaleMail if the address is nobody's.

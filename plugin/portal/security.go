@@ -59,10 +59,11 @@ func (s *Service) sessionID(c Caller, session Session) string {
 	return s.Keys.Hash(c.BillerID, "session id "+session.TokenHash)[:24]
 }
 
-// EndSession signs another browser of the person out. NotFound if it is not
-// signed in; ErrSignedOut.
-func (s *Service) EndSession(ctx context.Context, c Caller, sessionToken, id string) error {
-	view, err := s.Session(ctx, c, sessionToken)
+// EndSession signs another browser of the person out. An empty password is enough
+// for who typed it within TypedLife. NotFound if it is not signed in; ErrAgain,
+// ErrWrongCurrent, TooManyRequests, ErrSignedOut.
+func (s *Service) EndSession(ctx context.Context, c Caller, sessionToken, password, id string) error {
+	view, err := s.again(ctx, c, sessionToken, password)
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,9 @@ func (s *Service) EndSession(ctx context.Context, c Caller, sessionToken, id str
 }
 
 // EndOtherSessions signs the person out everywhere but here, and tells how often.
-func (s *Service) EndOtherSessions(ctx context.Context, c Caller, sessionToken string) (ended int, err error) {
-	view, err := s.Session(ctx, c, sessionToken)
+// It asks for the password like EndSession.
+func (s *Service) EndOtherSessions(ctx context.Context, c Caller, sessionToken, password string) (ended int, err error) {
+	view, err := s.again(ctx, c, sessionToken, password)
 	if err != nil {
 		return 0, err
 	}

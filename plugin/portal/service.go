@@ -71,6 +71,7 @@ type Store interface {
 	ResetStore
 	DisownStore
 	SecurityStore
+	TypedStore
 	AddressStore
 	AccessStore
 	PersonStore

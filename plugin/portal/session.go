@@ -18,12 +18,16 @@ type Session struct {
 	IP, Agent string
 	// Device is the browser; its Hash is empty for sign-ins without pages.
 	Device Device
+	// Typed is when the password was typed last.
+	Typed Typed
 }
 
 // SessionView is who is signed in, and what they may see.
 type SessionView struct {
 	UserID, Email string
 	ExpiresAt     time.Time
+	// Typed is when the password was typed last.
+	Typed Typed
 	// AgreementPending closes every page but the agreement's.
 	AgreementPending bool
 	// Grants are the active ones on unarchived customers, by name. A page shows a
@@ -231,6 +235,7 @@ func (s *Service) verify(ctx context.Context, hashes [SignUpsTried]string, passw
 
 func (s *Service) startSession(ctx context.Context, c Caller, userID, passwordHash string) (SignedIn, error) {
 	token, session := s.newSession(c, userID)
+	session.Typed = s.typed(c)
 	a := s.activity(c, ActionSessionStarted, userID)
 	kept, err := s.Store.CreateSession(ctx, c.BillerID, passwordHash, session, a)
 	if err != nil {

@@ -166,14 +166,11 @@ func (s *Service) try(c Caller, g Guard, account string) Try {
 // budgets are those of an address and its network; none in a job, which no
 // address stands behind.
 func (l Limits) budgets(ip netip.Addr) []Budget {
-	ip = ip.Unmap().WithZone("")
-	if !ip.IsValid() {
+	network, ok := networkOf(ip)
+	if !ok {
 		return nil
 	}
-	network, err := ip.Prefix(map[bool]int{true: 24, false: 64}[ip.Is4()])
-	if err != nil {
-		return nil // an address that is valid has one
-	}
+	ip = ip.Unmap().WithZone("")
 	list := []Budget{{l.Pool + " from " + ip.String(), l.Address}, {l.Pool + " from " + network.String(), l.Network}}
 	slices.SortFunc(list, func(a, b Budget) int { return strings.Compare(a.Name, b.Name) })
 	return list

@@ -69,7 +69,7 @@ func TestHotStatementsUseAnIndex(t *testing.T) {
 			return err
 		},
 		"sign out elsewhere": func(ctx context.Context, s *portal.Service) error {
-			_, err := s.EndOtherSessions(ctx, c, session)
+			_, err := s.EndOtherSessions(ctx, c, session, goodPassword)
 			return err
 		},
 		"activity of a person": func(ctx context.Context, s *portal.Service) error {

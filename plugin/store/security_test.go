@@ -74,15 +74,15 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		if _, err := w.SignedInBrowsers(ctx, public(w.other), sessions[2]); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("the other biller lists: %v", err)
 		}
-		must(t, w.EndSession(ctx, c, sessions[2], list[3].ID))
+		must(t, w.EndSession(ctx, c, sessions[2], "", list[3].ID))
 		if _, err := w.Session(ctx, c, first); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("the ended session: %v", err)
 		}
-		wantCode(t, w.EndSession(ctx, c, sessions[2], list[3].ID), apperr.NotFound)
-		wantCode(t, w.EndSession(ctx, c, sessions[2], ""), apperr.NotFound)
+		wantCode(t, w.EndSession(ctx, c, sessions[2], "", list[3].ID), apperr.NotFound)
+		wantCode(t, w.EndSession(ctx, c, sessions[2], "", ""), apperr.NotFound)
 		var ended atomic.Int64
 		counts := race(func(int) error {
-			n, err := w.EndOtherSessions(ctx, c, sessions[2])
+			n, err := w.EndOtherSessions(ctx, c, sessions[2], "")
 			ended.Add(int64(n))
 			return err
 		})

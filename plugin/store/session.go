@@ -54,10 +54,10 @@ func (s *Store) CreateSession(ctx context.Context, biller, passwordHash string, 
 
 func insertSession(ctx context.Context, q querier, biller string, session portal.Session) error {
 	_, err := q.ExecContext(ctx, `
-		INSERT INTO sessions (biller_id, token_hash, user_id, created_at, seen_at, expires_at, ip, agent)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		INSERT INTO sessions (biller_id, token_hash, user_id, created_at, seen_at, expires_at, ip, agent, typed_at, typed_in)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		biller, session.TokenHash, session.UserID, us(session.CreatedAt), us(session.SeenAt),
-		us(session.ExpiresAt), session.IP, session.Agent)
+		us(session.ExpiresAt), session.IP, session.Agent, us(session.Typed.At), session.Typed.Place)
 	if err != nil {
 		return fmt.Errorf("insert session: %w", err)
 	}
@@ -69,6 +69,8 @@ type sessionRow struct {
 	Email     string `db:"email"`
 	SeenAt    when   `db:"seen_at"`
 	ExpiresAt when   `db:"expires_at"`
+	TypedAt   when   `db:"typed_at"`
+	TypedIn   string `db:"typed_in"`
 	Accepted  bool   `db:"accepted"`
 }
 
@@ -90,6 +92,7 @@ func (s *Store) Session(ctx context.Context, biller, tokenHash string, now time.
 		UserID:           row.UserID,
 		Email:            row.Email,
 		ExpiresAt:        row.ExpiresAt.Time,
+		Typed:            portal.Typed{At: row.TypedAt.Time, Place: row.TypedIn},
 		AgreementPending: !row.Accepted,
 	}
 	view.Grants, err = grants(ctx, s.db.R, biller, row.UserID)
@@ -105,6 +108,8 @@ func findSession(ctx context.Context, q querier, biller, tokenHash string, now t
 			u.email,
 			s.seen_at,
 			s.expires_at,
+			s.typed_at,
+			s.typed_in,
 			EXISTS (
 				SELECT 1
 				FROM acceptances a
@@ -146,4 +151,18 @@ func deleteSession(ctx context.Context, q querier, biller, tokenHash string) (de
 		return false, fmt.Errorf("delete session: %w", err)
 	}
 	return deleted, nil
+}
+
+// KeepTyped implements portal.TypedStore.
+func (s *Store) KeepTyped(ctx context.Context, biller, tokenHash string, t portal.Typed) error {
+	_, err := s.db.W.ExecContext(ctx, `
+		UPDATE sessions
+		SET
+			typed_at = $1,
+			typed_in = $2
+		WHERE biller_id = $3 AND token_hash = $4`, us(t.At), t.Place, biller, tokenHash)
+	if err != nil {
+		return fmt.Errorf("keep typed password: %w", err)
+	}
+	return nil
 }

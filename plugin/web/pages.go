@@ -23,6 +23,7 @@ type pages struct {
 	reset              *web.Page[resetPage]
 	change             *web.Page[changePage]
 	security           *web.Page[securityPage]
+	again              *web.Page[againPage]
 	address            *web.Page[addressPage]
 	message            *web.Page[messagePage]
 	agreement          *web.Page[agreementPage]
@@ -96,6 +97,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		security: load(l, l.public, "security.html", securityPage{
 			portalPage: signedIn, Browsers: []browserRow{{Current: true}, {}}, Recent: make([]activityRow, 1), Accepted: make([]acceptanceRow, 1), Notice: "-",
 		}),
+		again:              load(l, l.public, "security_again.html", againPage{portalPage: signedIn, form: form}),
 		address:            load(l, l.public, "security_email.html", addressPage{portalPage: signedIn, form: form}, addressPage{portalPage: signedIn, form: form, Pending: "-"}),
 		message:            load(l, l.public, "message.html", messagePage{frame: f, Icon: "info"}),
 		agreement:          load(l, l.public, "agreement.html", agreementPage{frame: f}),

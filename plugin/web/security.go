@@ -10,6 +10,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
 // recentShown is how many activities the security page lists.
@@ -124,22 +125,56 @@ func (v *visit) securityNotice() string {
 	return ""
 }
 
-// endSession is **Sign out** of another browser; in this one it is **Sign out**.
+// endSession is **Sign out** of another browser.
 func (s *Web) endSession(v *visit) error {
-	if err := v.r.ParseForm(); err != nil {
-		return apperr.Wrap(apperr.Invalid, v.T("required"), err)
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
 	}
-	err := s.service.EndSession(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PostForm.Get("session"))
-	if err != nil && !apperr.Is(err, apperr.NotFound) { // it is over, as was wanted
+	id := f.Value("session")
+	name, err := v.signedInName(id)
+	if err != nil {
+		return err
+	}
+	done, err := v.withPassword(againPage{Button: v.T("security.end", "Browser", name)}, f, func(password string) error {
+		err := s.service.EndSession(v.r.Context(), v.caller, v.cookie(cookieSession), password, id)
+		if apperr.Is(err, apperr.NotFound) {
+			return nil // it is over, as was wanted
+		}
+		return err
+	})
+	if !done {
 		return err
 	}
 	return v.redirect("/security?notice=ended")
 }
 
+// signedInName is what people call the browser of a session of theirs.
+func (v *visit) signedInName(id string) (string, error) {
+	browsers, err := v.web.service.SignedInBrowsers(v.r.Context(), v.caller, v.cookie(cookieSession))
+	if err != nil {
+		return "", err
+	}
+	for _, b := range browsers {
+		if b.ID == id {
+			return v.browserName(b.Agent), nil
+		}
+	}
+	return v.T("security.browser.unknown"), nil
+}
+
 // endOthers is **Sign out everywhere else**.
 func (s *Web) endOthers(v *visit) error {
-	ended, err := s.service.EndOtherSessions(v.r.Context(), v.caller, v.cookie(cookieSession))
+	f, err := web.ParseForm(v.w, v.r)
 	if err != nil {
+		return err
+	}
+	ended := 0
+	done, err := v.withPassword(againPage{Button: v.T("security.everywhere")}, f, func(password string) (err error) {
+		ended, err = s.service.EndOtherSessions(v.r.Context(), v.caller, v.cookie(cookieSession), password)
+		return err
+	})
+	if !done {
 		return err
 	}
 	return v.redirect("/security?notice=others&n=" + strconv.Itoa(ended))

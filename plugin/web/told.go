@@ -39,6 +39,7 @@ func sentences() []sentence {
 		{portal.ErrInvitedDisabled, "", "error.customer.disabled"},
 		{portal.ErrSamePassword, "password", "change.same"},
 		{portal.ErrWrongCurrent, "current", "change.wrong"},
+		{portal.ErrAgain, "current", "required.current"},
 		{portal.ErrSameAddress, "email", "address.same"},
 		{portal.ErrAddressTaken, "", "address.taken"},
 		{portal.ErrNoAddressChange, "", "address.none"},
