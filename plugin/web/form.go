@@ -1,9 +1,8 @@
 package web
 
 import (
-	"github.com/trustelem/zxcvbn"
-
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -93,9 +92,7 @@ func (f form) measured(v *visit) form {
 	if !f.Shown || f.Password == "" {
 		return f
 	}
-	const enough = 64 // the measure's time grows faster than its input
-	sample := f.Password[:min(len(f.Password), enough)]
-	score := min(max(zxcvbn.PasswordStrength(sample, []string{f.Form.Text("email"), v.Name()}).Score, 0), 4)
+	score := password.Score(f.Password, f.Form.Text("email"), v.Name())
 	f.Strength = &strength{Score: score, Word: v.T("strength." + string(rune('0'+score)))}
 	return f
 }
