@@ -6,6 +6,9 @@ import "time"
 type Mail struct {
 	// MessageID has no angle brackets; it is the same at every try.
 	MessageID string
+	// Sender is whose mail it is, the biller's id: one sender cannot keep the way
+	// to the mail server to itself. Empty means the platform's own.
+	Sender string
 	// FromName is who people see as the sender: the biller. Empty means the
 	// platform's name.
 	FromName string

@@ -232,6 +232,28 @@ func checkCaps(ctx context.Context, tx *sqlx.Tx, biller, addonID string, caps ad
 	return nil
 }
 
+// RenewMail prolongs the claim of the try which e was reserved for. It does
+// nothing if the mail was dealt with, or another try has begun, since.
+func (s *Store) RenewMail(ctx context.Context, e addon.MailEntry, lease time.Duration) error {
+	now := s.now()
+	_, err := s.db.W.ExecContext(ctx, `
+		UPDATE mails
+		SET
+			lease_until = $4,
+			updated_at = $5
+		WHERE biller_id = $1
+			AND addon_id = $2
+			AND idem_key = $3
+			AND state = 'reserved'
+			AND attempts = $6
+			AND lease_until > $5`,
+		e.BillerID, e.AddonID, e.Key, sqldb.Time(now.Add(lease)), now, e.Attempts)
+	if err != nil {
+		return fmt.Errorf("renew mail: %w", err)
+	}
+	return nil
+}
+
 // AcceptMail records that the mail server took a mail. It may be repeated.
 func (s *Store) AcceptMail(ctx context.Context, biller, addonID, key string, r addon.Receipt) error {
 	_, err := s.db.W.ExecContext(ctx, `

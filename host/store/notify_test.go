@@ -65,7 +65,7 @@ func changes() []change {
 // quiet are the methods that change nothing that hosts act on.
 var quiet = []string{
 	"Active", "ActiveOf", "Approvals", "Installation", "Installations", "InstallationsOf", "Operations", "Processes", "Purging", "Settings", "SettingsOf",
-	"Follow", "ReserveMail", "AcceptMail", "FailMail", "ReleaseMail", "CustomerMails", "ReportProcesses", "SweepProcesses",
+	"Follow", "ReserveMail", "RenewMail", "AcceptMail", "FailMail", "ReleaseMail", "CustomerMails", "ReportProcesses", "SweepProcesses",
 	"BeginInstalling", "TellInstalling", "EndInstalling", "Installing", "Exported", "ClaimPurge", "RenewPurge", "ReleasePurge",
 }
 

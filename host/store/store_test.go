@@ -281,17 +281,31 @@ func TestMailLife(t *testing.T) {
 		_, err = reserve(elsewhere)
 		wantCode(t, "another address", err, apperr.Conflict)
 
+		w.pass(50 * time.Second)
+		if err := w.RenewMail(ctx, got, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(50 * time.Second)
+		_, err = reserve(entry(biller, "k1"))
+		wantCode(t, "while it is still sent", err, apperr.Unavailable)
+		if apperr.RetryAfterOf(err) != 10*time.Second {
+			t.Errorf("retry after %v, renewed", apperr.RetryAfterOf(err))
+		}
+
 		w.pass(2 * time.Minute) // the sender died
 		if got, err = reserve(entry(biller, "k1")); err != nil || got.Attempts != 2 || got.MessageID != want.MessageID {
 			t.Errorf("taken over: %+v, %v", got, err)
 		}
 		late := got
 		late.Attempts = 1 // the first sender was not dead, only held up
-		if err := errors.Join(w.ReleaseMail(ctx, late, "timeout"), w.FailMail(ctx, late, "550 no")); err != nil {
+		if err := errors.Join(w.ReleaseMail(ctx, late, "timeout"), w.FailMail(ctx, late, "550 no"), w.RenewMail(ctx, late, time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		_, err = reserve(entry(biller, "k1"))
 		wantCode(t, "while the second sends", err, apperr.Unavailable)
+		if apperr.RetryAfterOf(err) != time.Minute {
+			t.Errorf("retry after %v, the first sender has renewed the claim of the second", apperr.RetryAfterOf(err))
+		}
 		if err := w.ReleaseMail(ctx, got, "451 later"); err != nil {
 			t.Fatal(err)
 		}
