@@ -73,6 +73,15 @@ func (h *Host) portalURL(b sdk.Biller, addonID string) string {
 	return h.config.PortalBaseURL + "/" + m.Pages.Public.Prefix + "/" + b.Slug
 }
 
+// staffURL returns where an add-on's staff pages begin, and the add-on's name.
+func (h *Host) staffURL(addonID string) (url, name string) {
+	name = addonID
+	if m, ok := h.shelf.manifest(addonID); ok {
+		name = m.Name
+	}
+	return h.config.BaseURL + h.pages.AddonPath(addonID), name
+}
+
 // Invite returns the add-on's Inviter for a staff user and the biller they work
 // for. Each call of it is PermissionDenied without the ability staff:invite,
 // NotFound if the biller has not installed the add-on.

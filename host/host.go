@@ -141,7 +141,7 @@ func (h *Host) openServices(context.Context) (err error) {
 		return err
 	}
 	h.services = services.New(services.Config{
-		Platform: h.platform, Store: h.store, Mailer: h.mailer, PortalURL: h.portalURL,
+		Platform: h.platform, Store: h.store, Mailer: h.mailer, PortalURL: h.portalURL, StaffURL: h.staffURL,
 		PlatformName: smtp.PlatformName, Key: recipients, Log: h.config.Log, Now: h.config.Now,
 		Meter: h.metrics,
 	})

@@ -32,6 +32,10 @@ type Platform interface {
 	// BillerBySlug finds the business by the name in its portal's path.
 	BillerBySlug(ctx context.Context, slug string) (sdk.Biller, error)
 
+	// StaffWith returns the biller's staff who hold the ability and may sign in,
+	// the longest-serving first, for mails: the host writes to the first twenty.
+	StaffWith(ctx context.Context, biller, ability string) ([]addon.Staff, error)
+
 	// RecordAudit appends to the biller's audit log. Of several records of an
 	// add-on with one Key only the first is kept.
 	RecordAudit(ctx context.Context, biller string, r addon.AuditRecord) error

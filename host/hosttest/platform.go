@@ -23,6 +23,8 @@ type Platform struct {
 	// slugs are their ids.
 	BillerFn       func(ctx context.Context, biller string) (sdk.Biller, error)
 	BillerBySlugFn func(ctx context.Context, slug string) (sdk.Biller, error)
+	// StaffWithFn: Dana, for northwind; else nobody.
+	StaffWithFn func(ctx context.Context, biller, ability string) ([]addon.Staff, error)
 	// RecordAuditFn: nothing is kept.
 	RecordAuditFn func(ctx context.Context, biller string, r addon.AuditRecord) error
 	// StaffFromFn: Dana of northwind, who may do everything; with the header
@@ -96,6 +98,17 @@ func (p *Platform) BillerBySlug(ctx context.Context, slug string) (sdk.Biller, e
 		return p.BillerBySlugFn(ctx, slug)
 	}
 	return p.Biller(ctx, slug)
+}
+
+// StaffWith implements host.Platform.
+func (p *Platform) StaffWith(ctx context.Context, biller, ability string) ([]addon.Staff, error) {
+	if p.StaffWithFn != nil {
+		return p.StaffWithFn(ctx, biller, ability)
+	}
+	if s := Dana(); s.BillerID == biller && s.Can(ability) {
+		return []addon.Staff{s}, nil
+	}
+	return nil, nil
 }
 
 // RecordAudit implements host.Platform.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -20,9 +21,10 @@ import (
 )
 
 const (
-	// mailLease is longer than any Mailer.Send, so that of two processes with
-	// one key only one sends.
-	mailLease = 2 * time.Minute
+	// mailLease is how long the claim of a host that was killed keeps others from
+	// sending. A living one renews it, so that of two processes with one key only
+	// one sends.
+	mailLease = 20 * time.Second
 	// recordTime bounds writing down what became of a mail.
 	recordTime = 15 * time.Second
 )
@@ -53,16 +55,15 @@ func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error
 	if err != nil {
 		return sdk.MailResult{}, err
 	}
-	g := m.grant
-	entry, err := m.cfg.Store.ReserveMail(ctx, addon.MailEntry{
-		BillerID:   g.BillerID,
-		AddonID:    g.AddonID,
-		Key:        msg.Key,
-		Kind:       msg.Kind,
-		CustomerID: msg.CustomerID,
-		ToHash:     m.hash(msg.To),
-		MessageID:  m.cfg.Mailer.MessageID(g.BillerID, g.AddonID, msg.Key),
-	}, m.cfg.Caps, mailLease)
+	return m.deliver(ctx, addon.MailEntry{Key: msg.Key, Kind: msg.Kind, CustomerID: msg.CustomerID, ToHash: m.hash(msg.To)},
+		func(messageID string) addon.Mail { return m.compose(msg, biller, messageID) })
+}
+
+// deliver sends a mail once for its key.
+func (m mails) deliver(ctx context.Context, entry addon.MailEntry, compose func(messageID string) addon.Mail) (sdk.MailResult, error) {
+	entry.BillerID, entry.AddonID = m.grant.BillerID, m.grant.AddonID
+	entry.MessageID = m.cfg.Mailer.MessageID(entry.BillerID, entry.AddonID, entry.Key)
+	entry, err := m.cfg.Store.ReserveMail(ctx, entry, m.cfg.Caps, mailLease)
 	if err != nil {
 		return sdk.MailResult{}, err
 	}
@@ -73,12 +74,37 @@ func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error
 		return sdk.MailResult{}, apperr.Errorf(apperr.Invalid, "%s", entry.Response)
 	case addon.MailReserved:
 	}
-	receipt, err := m.hand(ctx, m.compose(msg, biller, entry.MessageID))
+	mail := compose(entry.MessageID)
+	mail.Sender = entry.BillerID
+	done := m.keep(ctx, entry)
+	receipt, err := m.hand(ctx, mail)
+	done()
 	m.record(ctx, entry, receipt, err)
 	if err != nil {
 		return sdk.MailResult{}, err
 	}
 	return result(entry.MessageID, receipt, false), nil
+}
+
+// keep renews the claim until done is called, which waits for the last renewal.
+func (m mails) keep(ctx context.Context, e addon.MailEntry) (done func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		every := time.NewTicker(mailLease / 4)
+		defer every.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+			}
+			if err := m.cfg.Store.RenewMail(ctx, e, mailLease); err != nil && ctx.Err() == nil {
+				m.cfg.Log.WarnContext(ctx, "claim of a mail not renewed", "biller", e.BillerID, "addon", e.AddonID, "key", e.Key, "error", err.Error())
+			}
+		}
+	})
+	return func() { cancel(); renewing.Wait() }
 }
 
 // hand gives the mail to the mailer, counted and as a span.

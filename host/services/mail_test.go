@@ -33,7 +33,7 @@ func TestMailIsComposed(t *testing.T) {
 		t.Errorf("result %v (-want +got):\n%s", err, diff)
 	}
 	want := addon.Mail{
-		MessageID: "b1.k@x", FromName: "Northwind", ReplyTo: "office@northwind.example", To: "jo@B1.example",
+		MessageID: "b1.k@x", Sender: "b1", FromName: "Northwind", ReplyTo: "office@northwind.example", To: "jo@B1.example",
 		Subject: "Welcome", Text: "Hello", HTML: "<p>Hello",
 		Footer: []string{"Northwind, 1 Main St, Clearwater, FL 33755", "Sent by Billhost for Northwind."},
 	}

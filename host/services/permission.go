@@ -18,6 +18,7 @@ const (
 	sendMail
 	permitMail
 	getBiller
+	notifyStaff
 	writeAudit
 )
 
@@ -40,6 +41,7 @@ func rules() map[method]rule {
 		sendMail:      {"mail:send", true},
 		permitMail:    {"mail:send", false},
 		getBiller:     {"billers:read", true},
+		notifyStaff:   {"staff:notify", false},
 		writeAudit:    {"audit:write", true},
 	}
 }

@@ -21,19 +21,21 @@ type Platform interface {
 	Invoice(ctx context.Context, biller, id string) (sdk.Invoice, error)
 	ListInvoices(ctx context.Context, biller string, q sdk.InvoiceQuery) (sdk.InvoicePage, error)
 	Biller(ctx context.Context, biller string) (sdk.Biller, error)
+	StaffWith(ctx context.Context, biller, ability string) ([]addon.Staff, error)
 	RecordAudit(ctx context.Context, biller string, r addon.AuditRecord) error
 }
 
 // Store remembers mails by idempotency key; host/store says what each does.
 type Store interface {
 	ReserveMail(ctx context.Context, e addon.MailEntry, caps addon.MailCaps, lease time.Duration) (addon.MailEntry, error)
+	RenewMail(ctx context.Context, e addon.MailEntry, lease time.Duration) error
 	AcceptMail(ctx context.Context, biller, addonID, key string, r addon.Receipt) error
 	FailMail(ctx context.Context, e addon.MailEntry, response string) error
 	ReleaseMail(ctx context.Context, e addon.MailEntry, response string) error
 }
 
 // Mailer hands mails to a mail server. Send is not cancelled by its caller and
-// returns within a minute: Invalid for a refusal for good, Unavailable for what
+// ends by a time-out of its own: Invalid for a refusal for good, Unavailable for what
 // may succeed later.
 type Mailer interface {
 	Send(ctx context.Context, m addon.Mail) (addon.Receipt, error)
@@ -62,6 +64,9 @@ type Config struct {
 	// PortalURL returns where the public pages of a biller begin for an add-on,
 	// without a trailing slash; "" if the add-on has none.
 	PortalURL func(b sdk.Biller, addonID string) string
+	// StaffURL returns where the staff pages of an add-on begin, without a trailing
+	// slash, and the add-on's name.
+	StaffURL func(addonID string) (url, name string)
 	// PlatformName stands in the footer of mails.
 	PlatformName string
 	// Key is the secret that recipients are hashed with, at least 32 bytes.
@@ -123,6 +128,7 @@ func (a *AddonServices) For(_ context.Context, token string) (sdk.Host, error) {
 		Invoices:  invoices{b},
 		Mail:      mails{b},
 		Billers:   billers{b},
+		Staff:     staff{b},
 		Audit:     audit{b},
 	}, nil
 }

@@ -36,6 +36,7 @@ type platform struct {
 	name   string // of billers
 	audits []addon.AuditRecord
 	list   func(q sdk.CustomerQuery) (sdk.CustomerPage, error)
+	staff  []addon.Staff // of the first biller, whoever is asked for
 }
 
 func (p *platform) Customer(_ context.Context, b, id string) (sdk.Customer, error) {
@@ -69,6 +70,13 @@ func (p *platform) Biller(_ context.Context, b string) (sdk.Biller, error) {
 		ID: b, Slug: "slug-" + b, Name: p.name, Email: "office@northwind.example", CustomerPath: "/admin/customers/{id}",
 		Address: sdk.Address{Street: "1 Main St", City: "Clearwater", State: "FL", Zip: "33755"},
 	}, nil
+}
+
+func (p *platform) StaffWith(_ context.Context, b, ability string) ([]addon.Staff, error) {
+	if b != biller || ability != "staff:invite" {
+		return nil, nil
+	}
+	return p.staff, nil
 }
 
 func (p *platform) RecordAudit(_ context.Context, b string, r addon.AuditRecord) error {
@@ -123,7 +131,10 @@ func mustWorld(tb testing.TB) *world {
 	}
 	w.Services = services.New(services.Config{
 		Platform: w.platform, Store: s, Mailer: w.mailer,
-		PortalURL:    func(b sdk.Biller, id string) string { return "https://pay.example.com/" + id + "/" + b.Slug },
+		PortalURL: func(b sdk.Biller, id string) string { return "https://pay.example.com/" + id + "/" + b.Slug },
+		StaffURL: func(id string) (string, string) {
+			return "https://bill.example.com/admin/addons/" + id, "Customer Portal"
+		},
 		PlatformName: "Billhost", Key: make([]byte, 32), Log: slog.New(slog.DiscardHandler),
 		Caps: addon.MailCaps{Hour: 3, Day: 10}, Now: w.clock,
 	})
@@ -131,7 +142,7 @@ func mustWorld(tb testing.TB) *world {
 }
 
 func all() []string {
-	return []string{"customers:read", "invoices:read", "mail:send", "billers:read", "audit:write"}
+	return []string{"customers:read", "invoices:read", "mail:send", "billers:read", "audit:write", "staff:notify"}
 }
 
 func mustHost(tb testing.TB, w *world, g services.Grant) sdk.Host {
@@ -200,6 +211,7 @@ func TestPermissions(t *testing.T) {
 		}},
 		{"Send", "mail:send", true, func(h sdk.Host) error { _, err := h.Mail.Send(ctx, message("p")); return err }},
 		{"Biller", "billers:read", true, func(h sdk.Host) error { _, err := h.Billers.Biller(ctx); return err }},
+		{"Notify", "staff:notify", false, func(h sdk.Host) error { _, err := h.Staff.Notify(ctx, notice("p")); return err }},
 		{"Write", "audit:write", true, func(h sdk.Host) error { return h.Audit.Write(ctx, sdk.AuditEvent{Action: "a.b"}) }},
 	}
 	for _, c := range calls {

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+)
+
+// StaffWith implements host.Platform; of more than 500 people it looks at the 500
+// who were added first.
+func (s *Store) StaffWith(ctx context.Context, biller, ability string) ([]addon.Staff, error) {
+	var rows []staffRow
+	err := s.db.R.SelectContext(ctx, &rows, `
+		SELECT
+			biller_id,
+			id,
+			email,
+			name,
+			CASE WHEN operator THEN 'operator' ELSE role END AS role,
+			disabled
+		FROM staff
+		WHERE biller_id = $1
+			AND NOT disabled
+		ORDER BY id
+		LIMIT 500`, biller)
+	if err != nil {
+		return nil, fmt.Errorf("list staff with ability: %w", err)
+	}
+	var out []addon.Staff
+	for _, r := range rows {
+		if p := r.staff().Addon(); p.Can(ability) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
