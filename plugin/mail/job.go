@@ -91,7 +91,7 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 	case m.Ref.Kind == portal.MailReset:
 		l.Kind, l.Button, l.NotMe = KindReset, "", m.NotMe
 	case m.Ref.Kind == portal.MailAddress:
-		l.Kind, l.Button = KindAddress, ""
+		l.Kind, l.Button, l.NotMe = KindAddress, "", m.NotMe
 	case m.Ref.Kind == portal.MailNotice:
 		l.Kind, l.Button, l.Action, l.At = KindNotice, "", string(m.Activity.Action), m.Activity.At
 	case m.Ref.Kind == portal.MailConfirmation:

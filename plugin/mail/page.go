@@ -77,6 +77,7 @@ func (p *page) say(l Letter) {
 		key := "mail." + l.Kind
 		p.Subject, p.Preview, p.Lead = p.T(key+".subject"), p.T(key+".preview"), p.T(key+".lead", "Biller", p.Biller)
 		p.Button, p.Validity, p.Unexpected = p.T(key+".button"), p.T(key+".valid"), p.T(key+".unexpected")
+		p.disown(l)
 	case KindAdd:
 		p.Subject = p.T("mail.invitation.subject")
 		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
@@ -100,6 +101,7 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.address.button")
 		p.Validity = p.T("mail.address.valid", "At", p.DateTime(l.ExpiresAt))
 		p.Unexpected = p.T("mail.address.unexpected")
+		p.disown(l)
 	case KindNotice:
 		p.sayNotice(l)
 	case KindDeclined:
@@ -141,7 +143,7 @@ func (p *page) sayNotice(l Letter) {
 	p.Unexpected = p.T("mail.notice.unexpected")
 }
 
-// disown adds "I didn't do this" to a mail about a sign-up.
+// disown adds "I didn't do this" to a mail that anybody can have sent to an address.
 func (p *page) disown(l Letter) {
 	if l.NotMe != "" {
 		p.NotMe, p.NotMeURL, p.NotMeLink = p.T("mail.confirm.notme", "URL", l.NotMe), l.NotMe, p.T("mail.confirm.notme.link")

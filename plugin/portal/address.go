@@ -130,5 +130,6 @@ func (s *Service) addressMail(c Caller, m Mail, src MailSource, now time.Time) (
 	m.Code = s.Keys.Code(c.BillerID, src.Address.ID, 0)
 	m.Link = c.PortalURL + "/security/email"
 	m.ExpiresAt = src.Address.ExpiresAt
+	m.NotMe = s.disownURL(c, src.Address.ID)
 	return m, nil
 }

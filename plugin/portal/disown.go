@@ -19,7 +19,7 @@ type DisownStore interface {
 	// that no notice of this biller has, ErrLinkDead for one that was used.
 	Disowned(ctx context.Context, biller, tokenHash string) (Token, Activity, error)
 	// Disown uses the link up: of parallel calls one wins, the others get
-	// ErrLinkDead. An asking for a new password ends. Anything else ends every
+	// ErrLinkDead. An asking for a new password, a sign-up or a change of the address ends. Anything else ends every
 	// session, makes the password useless and mails the person a link to a new one.
 	Disown(ctx context.Context, biller string, in Disown) error
 }

@@ -40,6 +40,9 @@ func (s *Store) StartAddressChange(ctx context.Context, biller string, ch portal
 		biller, ch.UserID, ch.ID, ch.Email, ch.EmailNorm, ch.CodeHash, us(ch.CreatedAt), us(ch.ExpiresAt)); err != nil {
 		return fmt.Errorf("insert address change: %w", err)
 	}
+	if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
+		return err
+	}
 	if err := enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailAddress, ID: ch.ID, User: ch.UserID}, ch.CreatedAt); err != nil {
 		return err
 	}
@@ -187,6 +190,18 @@ func setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, 
 		return err
 	}
 	return deleteSessions(ctx, tx, biller, u.ID)
+}
+
+// undoAddressChange ends a change that was asked for with the address of somebody
+// else. One that was confirmed, or asked for again, is another.
+func undoAddressChange(ctx context.Context, q querier, biller string, asked portal.Activity) error {
+	_, err := q.ExecContext(ctx, `
+		DELETE FROM address_changes
+		WHERE biller_id = $1 AND user_id = $2 AND id = $3`, biller, asked.UserID, asked.ID)
+	if err != nil {
+		return fmt.Errorf("undo address change: %w", err)
+	}
+	return nil
 }
 
 func dropAddressChange(ctx context.Context, q querier, biller, userID string) error {

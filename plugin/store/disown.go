@@ -85,6 +85,8 @@ func (s *Store) undo(ctx context.Context, tx *sqlx.Tx, biller string, what porta
 		return s.undoSignUp(ctx, tx, biller, what, in)
 	case portal.ActionSignUpAsked:
 		return s.undoProof(ctx, tx, biller, what, in)
+	case portal.ActionAddressAsked:
+		return undoAddressChange(ctx, tx, biller, what)
 	}
 	u, err := findUser(ctx, tx, biller, what.UserID)
 	if apperr.Is(err, apperr.NotFound) {

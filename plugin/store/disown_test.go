@@ -111,3 +111,34 @@ func TestUndoneAddressCannotBeTakenBack(t *testing.T) {
 		w.wantOther(t)
 	})
 }
+
+// TestDisowningAnAddressEndsThatChangeAlone: of the owner of the new address; a
+// later change, and the sessions of who asked, stay.
+func TestDisowningAnAddressEndsThatChangeAlone(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		session := w.signedUp(t, "c1")
+		asked := func(address string) string {
+			must(t, w.ChangeAddress(ctx, c, session, goodPassword, address))
+			return lastPart.FindString(w.take(t).NotMe)
+		}
+		early, link := asked("zoe@first.example"), asked("zoe@second.example")
+		view, err := w.Session(ctx, c, session)
+		must(t, err)
+		must(t, w.Disown(ctx, c, early))
+		if pending, err := w.PendingAddress(ctx, c, view); err != nil || pending.Email != "zoe@second.example" {
+			t.Errorf("after an earlier one was disowned: %+v, %v", pending, err)
+		}
+		if err := w.Disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
+			t.Errorf("the other biller disowns: %v", err)
+		}
+		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, link) }), portal.ErrLinkDead)
+		if pending, err := w.PendingAddress(ctx, c, view); !errors.Is(err, portal.ErrNoAddressChange) {
+			t.Errorf("after the change was disowned: %+v, %v", pending, err)
+		}
+		_, err = w.Session(ctx, c, session)
+		must(t, err)
+		w.wantOther(t)
+	})
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 
@@ -21,6 +22,9 @@ func (s *Web) disownForm(v *visit) error {
 		lead = v.Rich("disown.lead.asked", "Biller", v.Name())
 	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
 		lead, button = v.Rich("disown.lead.signup", "Biller", v.Name()), v.T("mail.confirm.notme.link")
+	case portal.ActionAddressAsked:
+		lead, button = v.Rich("disown.lead.address", "Biller", v.Name()), v.T("mail.confirm.notme.link")
+		a.IP = "" // of a person whom the owner of the address need not know
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "lock", Heading: v.T("disown.title"), Lead: lead, Facts: v.activityFacts(a),
@@ -50,13 +54,17 @@ func (s *Web) disown(v *visit) error {
 	if err != nil {
 		return v.disownFailed(err)
 	}
-	v.dropCookie(cookieSession)
-	lead := v.Rich("disown.done.lead")
+	var lead template.HTML
 	switch a.Action {
 	case portal.ActionResetAsked:
 		lead = v.Rich("disown.done.asked")
 	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
 		lead = v.Rich("disown.done.signup")
+	case portal.ActionAddressAsked:
+		lead = v.Rich("disown.done.address")
+	default:
+		v.dropCookie(cookieSession)
+		lead = v.Rich("disown.done.lead")
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "check", Heading: v.T("disown.done.title"), Lead: lead,
