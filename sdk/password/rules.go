@@ -5,8 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/trustelem/zxcvbn"
-
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
@@ -16,9 +14,8 @@ const (
 	MaxLength = 128
 )
 
-// weakInput bounds what the strength estimate looks at: its time grows much
-// faster than its input.
-const weakInput = 64
+// leastScore is the Score of a password that is not easy to guess.
+const leastScore = 2
 
 // Errors of Check: Invalid, on the field "password". Compare with errors.Is.
 var (
@@ -47,7 +44,7 @@ func (h *Hasher) Check(password, email, billerName string) error {
 		return ErrName
 	case h.breach.Breached(password):
 		return ErrBreached
-	case weak(password, email, billerName):
+	case Score(password, email, billerName) < leastScore:
 		return ErrWeak
 	}
 	return nil
@@ -86,14 +83,4 @@ func letters(s string) string {
 
 func repeats(s, part string) bool {
 	return part != "" && strings.ReplaceAll(s, part, "") == ""
-}
-
-func weak(password, email, billerName string) bool {
-	if runes := []rune(password); len(runes) > weakInput {
-		password = string(runes[:weakInput])
-	}
-	known := append(strings.FieldsFunc(email+" "+billerName, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
-	}), email, billerName)
-	return zxcvbn.PasswordStrength(password, known).Score < 2
 }

@@ -1,14 +1,26 @@
 package password
 
-import "github.com/trustelem/zxcvbn"
+import (
+	"strings"
+	"unicode"
+
+	"github.com/trustelem/zxcvbn"
+)
+
+// weakInput bounds what the strength estimate looks at: its time grows much
+// faster than its input.
+const weakInput = 64
 
 // Score says how hard a password is to guess, from 0 (at once) to 4 (for years),
-// for a meter beside the field. known are words that the person would think of:
-// the address, the name of the business. Whether a password may be chosen is for
-// Hasher.Check to say.
+// for a meter beside the field. known is what the person would think of, the
+// address and the name of the business: neither they nor words of them count for
+// much. Whether a password may be chosen is for Hasher.Check to say.
 func Score(password string, known ...string) int {
 	if runes := []rune(password); len(runes) > weakInput {
 		password = string(runes[:weakInput])
 	}
-	return min(max(zxcvbn.PasswordStrength(password, known).Score, 0), 4)
+	words := strings.FieldsFunc(strings.Join(known, " "), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	})
+	return min(max(zxcvbn.PasswordStrength(password, append(words, known...)).Score, 0), 4)
 }

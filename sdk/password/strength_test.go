@@ -17,7 +17,7 @@ func TestScore(t *testing.T) {
 	}{
 		{"", nil, 0, 0},
 		{"password1234", nil, 0, 1},
-		{"northwindpool", []string{"northwindpool"}, 0, 0},
+		{"northwind", []string{"dana@harbor.example", "Northwind Pool Service"}, 0, 0},
 		{"violet tractor harbour", nil, 3, 4},
 		{strings.Repeat("ж", 200), nil, 0, 4},
 		{"\xff\xfe", nil, 0, 4},

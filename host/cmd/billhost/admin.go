@@ -87,6 +87,9 @@ func (cmd *billerAddCommand) run(ctx context.Context, p *Program, c Config) erro
 
 type staffCommands struct {
 	Add staffAddCommand `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link and give them the role."`
+
+	Disable staffDisableCommand `cmd:"" help:"Close a person's account at once: sessions and links end."`
+	Enable  staffEnableCommand  `cmd:"" help:"Open a closed account again."`
 }
 
 type staffAddCommand struct {

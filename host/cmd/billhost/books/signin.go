@@ -128,6 +128,15 @@ const (
 	AskLink    = "link"
 	AskRefused = "refused"
 	AskBlocked = "blocked"
+	// AskPassword is the notice that a password was chosen or changed.
+	AskPassword = "password"
+)
+
+// What a session began with. Whoever holds a fresh ProofLink may choose a new
+// password without the old one: the link came by mail or from the command line.
+const (
+	ProofPassword = "password"
+	ProofLink     = "link"
 )
 
 // Ask is what an address asked for, or tried, until a job has dealt with it.
@@ -136,4 +145,7 @@ type Ask struct {
 	// Next is where a link leads; empty for the overview.
 	Next string
 	At   time.Time
+	// BillerID and StaffID are whom a notice is for, Agent is the browser it tells
+	// of; empty for what concerns an address.
+	BillerID, StaffID, Agent string
 }

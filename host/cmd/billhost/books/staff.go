@@ -2,7 +2,10 @@ package books
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -41,6 +44,21 @@ func ParseRole(s string) (Role, error) {
 	return "", apperr.Field("role", "The role must be operator, owner, manager or viewer.")
 }
 
+// CheckStaffName returns the name as it is kept, or Invalid: names stand in mails
+// and on pages, so they are one line of plain text.
+func CheckStaffName(name string) (string, error) {
+	const longest = 200
+	name = Squeeze(name)
+	unseen := func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) || r == utf8.RuneError }
+	switch {
+	case name == "":
+		return "", apperr.Field("name", "Enter a name.")
+	case len(name) > longest || strings.ContainsFunc(name, unseen):
+		return "", apperr.Field("name", "Enter a name of at most 200 letters, without control characters.")
+	}
+	return name, nil
+}
+
 // Abilities are what the role may do in add-ons.
 func (r Role) Abilities() []string {
 	switch r {
@@ -70,13 +88,21 @@ type Staff struct {
 	// Disabled people cannot sign in, and their sessions have ended.
 	Disabled bool
 	// HasPassword tells that the person chose one. AuthenticatedAt is when the
-	// session began; both are set by Session only.
+	// session began, and Proof with what; all are set by Session only.
 	HasPassword     bool
 	AuthenticatedAt time.Time
+	Proof           string
 }
 
 // Fresh tells whether the person has just proven who they are.
 func (s Staff) Fresh(now time.Time) bool { return now.Sub(s.AuthenticatedAt) < FreshLife }
+
+// NeedsPassword tells whether a new password wants the current one: not of
+// somebody who has none, nor of somebody who has just come by a link, which is how
+// a forgotten password is replaced.
+func (s Staff) NeedsPassword(now time.Time) bool {
+	return s.HasPassword && (s.Proof != ProofLink || !s.Fresh(now))
+}
 
 // Addon returns the person as add-ons know them.
 func (s Staff) Addon() addon.Staff {

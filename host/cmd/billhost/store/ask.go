@@ -27,6 +27,10 @@ const (
 // asksKept is how long an ask waits whose job has failed for good.
 const asksKept = 7 * 24 * time.Hour
 
+// noticeAttempts, at up to five minutes each, last for asksKept: people must hear of
+// a new password even if the mail server was away for days.
+const noticeAttempts = 2000
+
 // AskRef is the payload of an AskJob.
 type AskRef struct {
 	ID string `json:"id"`
@@ -241,8 +245,9 @@ func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO staff_asks (id, kind, email_norm, ip, next, at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, id, a.Kind, a.EmailNorm, books.ActorFrom(ctx).IP, a.Next, a.At.UnixMicro())
+		INSERT INTO staff_asks (id, kind, email_norm, ip, next, at, staff_biller, staff_id, agent)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, a.Kind, a.EmailNorm, books.ActorFrom(ctx).IP, a.Next, a.At.UnixMicro(), a.BillerID, a.StaffID, a.Agent)
 	if err != nil {
 		return fmt.Errorf("insert ask: %w", err)
 	}
@@ -250,7 +255,11 @@ func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 	if err != nil {
 		return fmt.Errorf("encode ask: %w", err)
 	}
-	return jobs.Enqueue(ctx, tx, jobs.Job{Biller: Platform, Kind: AskJob, Payload: string(payload)})
+	job := jobs.Job{Biller: Platform, Kind: AskJob, Payload: string(payload)}
+	if a.Kind == books.AskPassword {
+		job.MaxAttempts = noticeAttempts
+	}
+	return jobs.Enqueue(ctx, tx, job)
 }
 
 // Ask returns what a job deals with; found is false once that is done.
@@ -261,6 +270,9 @@ func (s *Store) Ask(ctx context.Context, id string) (a books.Ask, found bool, er
 		IP        string `db:"ip"`
 		Next      string `db:"next"`
 		At        int64  `db:"at"`
+		Biller    string `db:"staff_biller"`
+		StaffID   string `db:"staff_id"`
+		Agent     string `db:"agent"`
 	}
 	err = s.db.R.GetContext(ctx, &row, `
 		SELECT
@@ -268,7 +280,10 @@ func (s *Store) Ask(ctx context.Context, id string) (a books.Ask, found bool, er
 			email_norm,
 			ip,
 			next,
-			at
+			at,
+			staff_biller,
+			staff_id,
+			agent
 		FROM staff_asks
 		WHERE id = $1`, id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -277,7 +292,10 @@ func (s *Store) Ask(ctx context.Context, id string) (a books.Ask, found bool, er
 	if err != nil {
 		return books.Ask{}, false, fmt.Errorf("find ask: %w", err)
 	}
-	return books.Ask{ID: id, Kind: row.Kind, EmailNorm: row.EmailNorm, IP: row.IP, Next: row.Next, At: time.UnixMicro(row.At).UTC()}, true, nil
+	return books.Ask{
+		ID: id, Kind: row.Kind, EmailNorm: row.EmailNorm, IP: row.IP, Next: row.Next, At: time.UnixMicro(row.At).UTC(),
+		BillerID: row.Biller, StaffID: row.StaffID, Agent: row.Agent,
+	}, true, nil
 }
 
 // Asked forgets an ask that was dealt with.

@@ -186,9 +186,9 @@ func (q *query) filter(f books.AuditFilter) error {
 	if !f.Until.IsZero() {
 		q.and("a.at < ?", f.Until.UTC())
 	}
-	for _, c := range [][2]string{{"a.staff_id", f.StaffID}, {"a.customer_id", f.CustomerID}, {"a.addon_id", f.AddonID}, {"a.action", f.Action}} {
-		if c[1] != "" {
-			q.and(c[0]+" = ?", keep(c[1]))
+	for _, c := range []struct{ column, value string }{{"a.staff_id", f.StaffID}, {"a.customer_id", f.CustomerID}, {"a.addon_id", f.AddonID}, {"a.action", f.Action}} {
+		if c.value != "" {
+			q.and(c.column+" = ?", keep(c.value))
 		}
 	}
 	if f.PortalUsers {

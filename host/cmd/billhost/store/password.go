@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,28 +14,25 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
-// startSession starts a session of a person who has proven who they are, by
-// "link" or "password". NotFound if the person may not sign in.
-func (s *Store) startSession(ctx context.Context, tx *sqlx.Tx, biller, staffID, with string) (token string, err error) {
+// startSession starts a session of a person whose row the transaction holds, with
+// what they have proven.
+func (s *Store) startSession(ctx context.Context, tx *sqlx.Tx, biller, staffID, proof string) (token string, err error) {
 	sess, err := newSecret(biller)
 	if err != nil {
 		return "", err
 	}
-	if err := s.lockActive(ctx, tx, biller, staffID); err != nil {
-		return "", err
-	}
-	now := s.now()
+	now, by := s.now(), books.ActorFrom(ctx)
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO staff_sessions (biller_id, token_hash, staff_id, created_at, seen_at, expires_at, ip, agent)
-		VALUES ($1, $2, $3, $4, $4, $5, $6, $7)`,
-		biller, sess.hash, staffID, now, now.Add(books.StaffSessionLife), books.ActorFrom(ctx).IP, short(books.ActorFrom(ctx).Agent))
+		INSERT INTO staff_sessions (biller_id, token_hash, staff_id, created_at, seen_at, expires_at, ip, agent, proof)
+		VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)`,
+		biller, sess.hash, staffID, now, now.Add(books.StaffSessionLife), by.IP, short(by.Agent), proof)
 	if err != nil {
 		return "", fmt.Errorf("insert session: %w", err)
 	}
 	if err := sweepSessions(ctx, tx, biller, now); err != nil {
 		return "", err
 	}
-	record := addon.AuditRecord{Action: books.AuditStaffSignedIn, StaffID: staffID, Object: staffID, Detail: map[string]string{"with": with}}
+	record := addon.AuditRecord{Action: books.AuditStaffSignedIn, StaffID: staffID, Object: staffID, Detail: map[string]string{"with": proof}}
 	return sess.token, s.audit(ctx, tx, biller, record)
 }
 
@@ -45,17 +44,42 @@ func short(agent string) string {
 	return agent[:min(len(agent), 256)]
 }
 
-// StartStaffSession signs a person in whose password was right.
-func (s *Store) StartStaffSession(ctx context.Context, biller, staffID string) (session string, err error) {
+// StartStaffSession signs a person in whose password was right for the hash.
+// books.ErrWrongSignIn if the password is another by now, or the person disabled.
+func (s *Store) StartStaffSession(ctx context.Context, biller, staffID, hash string) (session string, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer tx.Rollback()
-	if session, err = s.startSession(ctx, tx, biller, staffID, "password"); err != nil {
+	if err := s.lockPassword(ctx, tx, biller, staffID, hash); err != nil {
+		return "", err
+	}
+	if session, err = s.startSession(ctx, tx, biller, staffID, books.ProofPassword); err != nil {
 		return "", err
 	}
 	return session, tx.Commit()
+}
+
+// lockPassword holds the row of a staff user who may sign in and whose password
+// has the hash; books.ErrWrongSignIn otherwise.
+func (s *Store) lockPassword(ctx context.Context, tx *sqlx.Tx, biller, staffID, hash string) error {
+	var id string
+	err := tx.GetContext(ctx, &id, `
+		SELECT id
+		FROM staff
+		WHERE biller_id = $1
+			AND id = $2
+			AND password_hash = $3
+			AND password_hash <> ''
+			AND NOT disabled`+s.db.ForUpdate(), biller, staffID, hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return books.ErrWrongSignIn
+	}
+	if err != nil {
+		return fmt.Errorf("lock password: %w", err)
+	}
+	return nil
 }
 
 // Candidates finds whom a normalised address may sign in with a password: at most
@@ -125,8 +149,8 @@ func (s *Store) RaiseStaffPassword(ctx context.Context, biller, staffID, oldHash
 }
 
 // SetStaffPassword replaces the hash if it is still oldHash, ends every session
-// and link of the person, and returns a new session's token. Conflict if it is
-// another.
+// and link of the person, has them told by mail, and returns a new session's
+// token. Conflict if it is another.
 func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, newHash string) (session string, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -149,7 +173,11 @@ func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, 
 	if err := endStaff(ctx, tx, biller, staffID); err != nil {
 		return "", err
 	}
-	if session, err = s.startSession(ctx, tx, biller, staffID, "password"); err != nil {
+	notice := books.Ask{Kind: books.AskPassword, BillerID: biller, StaffID: staffID, IP: books.ActorFrom(ctx).IP, Agent: short(books.ActorFrom(ctx).Agent), At: s.now()}
+	if err := s.ask(ctx, tx, notice); err != nil {
+		return "", err
+	}
+	if session, err = s.startSession(ctx, tx, biller, staffID, books.ProofPassword); err != nil {
 		return "", err
 	}
 	if err := s.audit(ctx, tx, biller, addon.AuditRecord{Action: books.AuditStaffPassword, StaffID: staffID, Object: staffID}); err != nil {

@@ -61,30 +61,53 @@ const (
 // NewStaffLink returns a one-time sign-in token that works for
 // books.StaffLinkLife. NotFound if the person does not exist or is disabled.
 func (s *Store) NewStaffLink(ctx context.Context, biller, staffID string) (string, error) {
-	t, err := newSecret(biller)
-	if err != nil {
-		return "", err
-	}
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer tx.Rollback()
-
 	if err := s.lockActive(ctx, tx, biller, staffID); err != nil {
+		return "", err
+	}
+	token, err := s.newLink(ctx, tx, biller, staffID, books.ProofLink)
+	if err != nil {
+		return "", err
+	}
+	return token, tx.Commit()
+}
+
+// NewChoiceLink is NewStaffLink for a person whose password was right for the hash
+// and who has yet to say at which biller. books.ErrWrongSignIn if the password is
+// another by now, or the person disabled.
+func (s *Store) NewChoiceLink(ctx context.Context, biller, staffID, hash string) (string, error) {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer tx.Rollback()
+	if err := s.lockPassword(ctx, tx, biller, staffID, hash); err != nil {
+		return "", err
+	}
+	token, err := s.newLink(ctx, tx, biller, staffID, books.ProofPassword)
+	if err != nil {
+		return "", err
+	}
+	return token, tx.Commit()
+}
+
+func (s *Store) newLink(ctx context.Context, tx *sqlx.Tx, biller, staffID, proof string) (string, error) {
+	t, err := newSecret(biller)
+	if err != nil {
 		return "", err
 	}
 	now := s.now()
 	_, err = tx.ExecContext(ctx, `
-		INSERT INTO staff_links (biller_id, token_hash, staff_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5)`, biller, t.hash, staffID, now, now.Add(books.StaffLinkLife))
+		INSERT INTO staff_links (biller_id, token_hash, staff_id, created_at, expires_at, proof)
+		VALUES ($1, $2, $3, $4, $5, $6)`, biller, t.hash, staffID, now, now.Add(books.StaffLinkLife), proof)
 	if err != nil {
 		return "", fmt.Errorf("insert link: %w", err)
 	}
-	if err := s.audit(ctx, tx, biller, addon.AuditRecord{Action: books.AuditStaffLink, Object: staffID}); err != nil {
-		return "", err
-	}
-	return t.token, tx.Commit()
+	return t.token, s.audit(ctx, tx, biller, addon.AuditRecord{Action: books.AuditStaffLink, Object: staffID})
 }
 
 // lockActive holds the row of a staff user who may sign in; NotFound otherwise.
@@ -141,26 +164,51 @@ func (s *Store) SignIn(ctx context.Context, token string) (session string, err e
 	}
 	defer tx.Rollback()
 
-	var staffID string
-	now := s.now()
-	err = tx.GetContext(ctx, &staffID, `
+	if err := s.lockLinked(ctx, tx, t); apperr.Is(err, apperr.NotFound) {
+		return "", s.refuseLink(ctx, tx, t)
+	} else if err != nil {
+		return "", err
+	}
+	var used struct {
+		StaffID string `db:"staff_id"`
+		Proof   string `db:"proof"`
+	}
+	err = tx.GetContext(ctx, &used, `
 		UPDATE staff_links
 		SET used_at = $3
 		WHERE biller_id = $1
 			AND token_hash = $2
 			AND used_at IS NULL
 			AND expires_at > $3
-		RETURNING staff_id`, t.biller, t.hash, now)
+		RETURNING
+			staff_id,
+			proof`, t.biller, t.hash, s.now())
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", s.refuseLink(ctx, tx, t)
 	}
 	if err != nil {
 		return "", fmt.Errorf("use link: %w", err)
 	}
-	if session, err = s.startSession(ctx, tx, t.biller, staffID, "link"); err != nil {
+	if session, err = s.startSession(ctx, tx, t.biller, used.StaffID, used.Proof); err != nil {
 		return "", err
 	}
 	return session, tx.Commit()
+}
+
+// lockLinked holds the row of the person whom a link belongs to, before the link
+// itself is: who changes a password takes them in this order, too. NotFound for
+// nobody's link and for somebody disabled.
+func (s *Store) lockLinked(ctx context.Context, tx *sqlx.Tx, t secret) error {
+	var staffID string
+	err := tx.GetContext(ctx, &staffID, `
+		SELECT staff_id
+		FROM staff_links
+		WHERE biller_id = $1
+			AND token_hash = $2`, t.biller, t.hash)
+	if err != nil {
+		return fmt.Errorf("find link: %w", one(err, badLink))
+	}
+	return s.lockActive(ctx, tx, t.biller, staffID)
 }
 
 // refuseLink records that somebody tried a link that was used before or is too
@@ -207,6 +255,7 @@ func sweepSessions(ctx context.Context, tx *sqlx.Tx, biller string, now time.Tim
 type sessionRow struct {
 	staffRow
 	HasPassword bool      `db:"has_password"`
+	Proof       string    `db:"proof"`
 	CreatedAt   time.Time `db:"created_at"`
 	SeenAt      time.Time `db:"seen_at"`
 }
@@ -229,6 +278,7 @@ func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) 
 			CASE WHEN p.operator THEN 'operator' ELSE p.role END AS role,
 			p.disabled,
 			p.password_hash <> '' AS has_password,
+			s.proof,
 			s.created_at,
 			s.seen_at
 		FROM staff_sessions s
@@ -253,8 +303,38 @@ func (s *Store) Session(ctx context.Context, token string) (books.Staff, error) 
 		}
 	}
 	staff := rows[0].staff()
-	staff.HasPassword, staff.AuthenticatedAt = rows[0].HasPassword, rows[0].CreatedAt
+	staff.HasPassword, staff.Proof, staff.AuthenticatedAt = rows[0].HasPassword, rows[0].Proof, rows[0].CreatedAt
 	return staff, nil
+}
+
+// SessionPassword returns the hash of the password of who is signed in with the
+// token; empty for none. Unauthenticated if nobody is.
+func (s *Store) SessionPassword(ctx context.Context, token string) (string, error) {
+	t, ok := readSecret(token)
+	if !ok {
+		return "", apperr.Errorf(apperr.Unauthenticated, noStaff)
+	}
+	var hash string
+	now := s.now()
+	err := s.db.R.GetContext(ctx, &hash, `
+		SELECT p.password_hash
+		FROM staff_sessions s
+		JOIN staff p
+			ON p.biller_id = s.biller_id
+			AND p.id = s.staff_id
+		WHERE s.biller_id = $1
+			AND p.biller_id = $1
+			AND s.token_hash = $2
+			AND s.expires_at > $3
+			AND s.seen_at > $4
+			AND NOT p.disabled`, t.biller, t.hash, now, now.Add(-books.StaffIdle))
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", apperr.Errorf(apperr.Unauthenticated, noStaff)
+	}
+	if err != nil {
+		return "", fmt.Errorf("get password of session: %w", err)
+	}
+	return hash, nil
 }
 
 func (s *Store) touch(ctx context.Context, t secret, now time.Time) error {

@@ -39,8 +39,8 @@ func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error
 	if err != nil {
 		return books.Staff{}, apperr.Field("email", "Enter an address like name@example.com.")
 	}
-	if p.Name = books.Squeeze(p.Name); p.Name == "" {
-		return books.Staff{}, apperr.Field("name", "Enter a name.")
+	if p.Name, err = books.CheckStaffName(p.Name); err != nil {
+		return books.Staff{}, err
 	}
 	if _, err := books.ParseRole(string(p.Role)); err != nil {
 		return books.Staff{}, err
@@ -133,8 +133,8 @@ func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.
 	return tx.Commit()
 }
 
-// DisableStaff closes or opens a staff user's account and ends the sessions of a
-// closed one. NotFound if there is none.
+// DisableStaff closes or opens a staff user's account and ends the sessions and
+// links of a closed one. NotFound if there is none.
 func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bool) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -154,12 +154,8 @@ func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bo
 		return firstErr(err, apperr.Errorf(apperr.NotFound, "There is no such person."))
 	}
 	if disabled {
-		_, err := tx.ExecContext(ctx, `
-			DELETE FROM staff_sessions
-			WHERE biller_id = $1
-				AND staff_id = $2`, biller, id)
-		if err != nil {
-			return fmt.Errorf("end sessions: %w", err)
+		if err := endStaff(ctx, tx, biller, id); err != nil {
+			return err
 		}
 	}
 	record := addon.AuditRecord{Action: books.AuditStaffEnabled, Object: id}
@@ -170,6 +166,57 @@ func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bo
 		return err
 	}
 	return tx.Commit()
+}
+
+// StaffToTell returns a staff user, disabled or not, with whom they can ask for
+// help: the biller's other owners who may sign in, by name, three at most.
+// NotFound if there is none.
+func (s *Store) StaffToTell(ctx context.Context, biller, id string) (p books.Candidate, owners []books.Staff, err error) {
+	var row struct {
+		staffRow
+		BillerName string `db:"biller_name"`
+	}
+	err = s.db.R.GetContext(ctx, &row, `
+		SELECT
+			p.biller_id,
+			p.id,
+			p.email,
+			p.name,
+			CASE WHEN p.operator THEN 'operator' ELSE p.role END AS role,
+			p.disabled,
+			b.name AS biller_name
+		FROM staff p
+		JOIN billers b
+			ON b.biller_id = p.biller_id
+		WHERE p.biller_id = $1
+			AND b.biller_id = $1
+			AND p.id = $2`, biller, id)
+	if err != nil {
+		return books.Candidate{}, nil, fmt.Errorf("get staff: %w", one(err, "There is no such person."))
+	}
+	var rows []staffRow
+	err = s.db.R.SelectContext(ctx, &rows, `
+		SELECT
+			biller_id,
+			id,
+			email,
+			name,
+			CASE WHEN operator THEN 'operator' ELSE role END AS role,
+			disabled
+		FROM staff
+		WHERE biller_id = $1
+			AND role = 'owner'
+			AND NOT disabled
+			AND id <> $2
+		ORDER BY name, id
+		LIMIT 3`, biller, id)
+	if err != nil {
+		return books.Candidate{}, nil, fmt.Errorf("list owners: %w", err)
+	}
+	for _, r := range rows {
+		owners = append(owners, r.staff())
+	}
+	return books.Candidate{Staff: row.staff(), BillerName: row.BillerName}, owners, nil
 }
 
 // FirstOwner returns the biller's owner who was added first, or NotFound.

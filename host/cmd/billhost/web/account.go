@@ -4,12 +4,15 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/mileusna/useragent"
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
+	"github.com/billing-addons/customer-portal/sdk/password"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -18,12 +21,43 @@ type accountPage struct {
 	Notice   string
 	Form     *sdkweb.Form
 	Browsers []browserRow
+	// NeedsPassword tells that a new password wants the current one.
+	NeedsPassword bool
+	newPassword
+}
+
+// newPassword is the field for a new password. The page holds what was typed only
+// if the person asked to see it; then it says how strong that is, too.
+type newPassword struct {
+	Shown    bool
+	Password string
+	Strength *strength
+}
+
+// strength is what the meter says of a shown password.
+type strength struct {
+	Score int
+	Word  string
+}
+
+// shown is the field after one of the buttons Show and Hide, which only draw the
+// form again.
+func shown(form *sdkweb.Form, staff books.Staff, biller string) newPassword {
+	if form.Value("show") != "password" {
+		return newPassword{}
+	}
+	n := newPassword{Shown: true, Password: form.Value("password")}
+	if n.Password != "" {
+		score := password.Score(n.Password, staff.Email, biller)
+		n.Strength = &strength{score, []string{"Very weak", "Weak", "Fair", "Strong", "Very strong"}[score] + ". At least 12 characters"}
+	}
+	return n
 }
 
 // browserRow is a browser that is signed in, in words.
 type browserRow struct {
 	books.StaffSession
-	Name, Seen string
+	Name, Since, Seen string
 }
 
 func accountSamples() []accountPage {
@@ -31,7 +65,8 @@ func accountSamples() []accountPage {
 	failed.Fail(&apperr.Error{Code: apperr.Invalid, Fields: map[string]string{"current": "x", "password": "x"}})
 	rows := []browserRow{{}, {StaffSession: books.StaffSession{Current: true, IP: "x"}}}
 	return []accountPage{
-		{Form: &sdkweb.Form{}, Notice: "x", Browsers: rows}, {Form: failed}, {Form: &sdkweb.Form{Message: "x"}, frame: frame{Staff: books.Staff{HasPassword: true}}},
+		{Form: &sdkweb.Form{}, Notice: "x", Browsers: rows}, {Form: failed}, {Form: &sdkweb.Form{Message: "x"}, frame: frame{Staff: books.Staff{HasPassword: true}}, NeedsPassword: true},
+		{Form: &sdkweb.Form{}, newPassword: newPassword{Shown: true, Password: "x", Strength: &strength{2, "x"}}},
 	}
 }
 
@@ -60,9 +95,10 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, status int,
 	if err != nil {
 		zone = time.UTC
 	}
-	page := accountPage{frame: f, Form: form, Notice: accountNotice(r)}
+	page := accountPage{frame: f, Form: form, Notice: accountNotice(r), NeedsPassword: staff.NeedsPassword(s.Now()), newPassword: shown(form, staff, f.Biller.Name)}
 	for _, one := range sessions {
-		page.Browsers = append(page.Browsers, browserRow{one, browserName(one.Agent), one.SeenAt.In(zone).Format("Jan 2, 15:04")})
+		const minute = "Jan 2, 15:04"
+		page.Browsers = append(page.Browsers, browserRow{one, BrowserName(one.Agent), one.CreatedAt.In(zone).Format(minute), one.SeenAt.In(zone).Format(minute)})
 	}
 	return s.pages.account.Render(w, r, status, page)
 }
@@ -82,16 +118,22 @@ func accountNotice(r *http.Request) string {
 	return ""
 }
 
-// browserName is what people call the browser.
-func browserName(agent string) string {
+// BrowserName is what people call the browser. A name that is no plain word is not
+// repeated: it would stand on pages and in mails.
+func BrowserName(agent string) string {
 	ua := useragent.Parse(agent)
 	switch {
-	case ua.Name == "":
+	case !plainName(ua.Name):
 		return "Unknown browser"
-	case ua.OS == "":
+	case !plainName(ua.OS):
 		return ua.Name
 	}
 	return ua.Name + " on " + ua.OS
+}
+
+func plainName(s string) bool {
+	strange := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != ' ' }
+	return s != "" && len(s) <= 30 && !strings.ContainsFunc(s, strange)
 }
 
 // token is the session of the browser.
@@ -103,6 +145,11 @@ func (s *Server) token(r *http.Request) string {
 	return c.Value
 }
 
+// askAgain has a person show again who they are and leads back to the account.
+func askAgain(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, "/sign-in/again?next="+url.QueryEscape("/admin/account"), http.StatusSeeOther)
+}
+
 // savePassword chooses or changes the password. Whoever has none yet must have
 // signed in a moment ago.
 func (s *Server) savePassword(w http.ResponseWriter, r *http.Request, staff books.Staff) error {
@@ -110,8 +157,11 @@ func (s *Server) savePassword(w http.ResponseWriter, r *http.Request, staff book
 	if err != nil {
 		return err
 	}
+	if form.Value("show") != "" {
+		return s.accountPage(w, r, http.StatusOK, staff, form)
+	}
 	if !staff.HasPassword && !staff.Fresh(s.Now()) {
-		http.Redirect(w, r, "/sign-in/again?next="+url.QueryEscape("/admin/account"), http.StatusSeeOther)
+		askAgain(w, r)
 		return nil
 	}
 	session, err := s.setPassword(r, staff, form)
@@ -125,13 +175,15 @@ func (s *Server) savePassword(w http.ResponseWriter, r *http.Request, staff book
 
 func (s *Server) setPassword(r *http.Request, staff books.Staff, form *sdkweb.Form) (session string, err error) {
 	ctx, old := r.Context(), ""
-	if staff.HasPassword {
+	if staff.NeedsPassword(s.Now()) {
 		if err := required(form, "current"); err != nil {
 			return "", err
 		}
 		if old, err = s.prove(r, staff, "current", form.Value("current")); err != nil {
 			return "", err
 		}
+	} else if old, err = s.Store.SessionPassword(ctx, s.token(r)); err != nil {
+		return "", err
 	}
 	biller, err := s.Store.Biller(ctx, staff.BillerID)
 	if err != nil {
@@ -147,8 +199,13 @@ func (s *Server) setPassword(r *http.Request, staff books.Staff, form *sdkweb.Fo
 	return s.Store.SetStaffPassword(ctx, staff.BillerID, staff.ID, old, hash)
 }
 
-// endSession signs one other browser out.
+// endSession signs one other browser out, for somebody who has just shown who they
+// are.
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request, staff books.Staff) error {
+	if !staff.Fresh(s.Now()) {
+		askAgain(w, r)
+		return nil
+	}
 	form, err := sdkweb.ParseForm(w, r)
 	if err != nil {
 		return err
@@ -162,8 +219,13 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, staff books.
 	return nil
 }
 
-// endOthers signs all other browsers out.
+// endOthers signs all other browsers out, for somebody who has just shown who they
+// are.
 func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, staff books.Staff) error {
+	if !staff.Fresh(s.Now()) {
+		askAgain(w, r)
+		return nil
+	}
 	n, err := s.Store.EndStaffSessions(r.Context(), staff.BillerID, staff.ID, "", s.token(r))
 	if err != nil {
 		return err

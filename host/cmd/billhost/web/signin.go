@@ -96,6 +96,11 @@ func (s *Server) signInWithPassword(w http.ResponseWriter, r *http.Request) erro
 	if err = required(form, "email", "password"); err == nil {
 		matched, err = s.candidates(r, form.Text("email"), form.Value("password"))
 	}
+	if err == nil && len(matched) > 1 {
+		err = s.choose(w, r, form, matched)
+	} else if err == nil {
+		err = s.begin(w, r, matched[0], form)
+	}
 	if apperr.Is(err, apperr.Unauthenticated) {
 		form.Message = apperr.MessageOf(err)
 		return s.pages.signInForm.Render(w, r, http.StatusUnauthorized, s.signInPage("Sign in", form))
@@ -105,14 +110,33 @@ func (s *Server) signInWithPassword(w http.ResponseWriter, r *http.Request) erro
 			return s.pages.signInForm.Render(w, r, status, s.signInPage("Sign in", form))
 		})
 	}
-	if len(matched) > 1 {
-		return s.choose(w, r, form, matched)
-	}
-	session, err := s.Store.StartStaffSession(r.Context(), matched[0].BillerID, matched[0].ID)
+	return nil
+}
+
+// begin starts the session of somebody whose password was right. ErrWrongSignIn if
+// it was changed, or they were disabled, while it was compared.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, c books.Candidate, form *sdkweb.Form) error {
+	session, err := s.Store.StartStaffSession(r.Context(), c.BillerID, c.ID, c.Hash)
 	if err != nil {
+		return s.tooLate(r, c, err)
+	}
+	if err := s.raise(r.Context(), c, form.Value("password")); err != nil {
 		return err
 	}
 	return s.enter(w, r, session, form.Value("next"))
+}
+
+// tooLate keeps a sign-in as refused that began with a password which holds no
+// longer.
+func (s *Server) tooLate(r *http.Request, c books.Candidate, err error) error {
+	if !apperr.Is(err, apperr.Unauthenticated) {
+		return err
+	}
+	norm, failed := email.Normalize(c.Email)
+	if failed == nil {
+		failed = s.Store.RefuseGuess(r.Context(), norm, 1)
+	}
+	return firstErr(failed, err)
 }
 
 // candidates returns whom address and password open, at least one.
@@ -151,11 +175,6 @@ func (s *Server) candidates(r *http.Request, address, password string) ([]books.
 			return nil, err
 		}
 		return nil, books.ErrWrongSignIn
-	}
-	for _, c := range matched {
-		if err := s.raise(ctx, c, password); err != nil {
-			return nil, err
-		}
 	}
 	return matched, s.Store.ReturnGuess(ctx, account, ip)
 }
@@ -219,14 +238,24 @@ func (s *Server) refused(w http.ResponseWriter, _ *http.Request, form *sdkweb.Fo
 }
 
 // choose lets a person whose password opens several businesses say which.
+// ErrWrongSignIn if none of them is left.
 func (s *Server) choose(w http.ResponseWriter, r *http.Request, form *sdkweb.Form, matched []books.Candidate) error {
 	page := s.signInPage("Choose a business", form)
 	for _, c := range matched {
-		token, err := s.Store.NewStaffLink(r.Context(), c.BillerID, c.ID)
+		token, err := s.Store.NewChoiceLink(r.Context(), c.BillerID, c.ID, c.Hash)
+		if apperr.Is(err, apperr.Unauthenticated) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		if err := s.raise(r.Context(), c, form.Value("password")); err != nil {
+			return err
+		}
 		page.Choices = append(page.Choices, business{c.BillerName, token})
+	}
+	if len(page.Choices) == 0 {
+		return s.tooLate(r, matched[0], books.ErrWrongSignIn)
 	}
 	return s.pages.signInChoose.Render(w, r, http.StatusOK, page)
 }

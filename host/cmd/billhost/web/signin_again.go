@@ -77,13 +77,18 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	form.Set("next", nextOf(form.Value("next")).Value("next"))
+	var hash string
 	if err = required(form, "password"); err == nil {
-		_, err = s.prove(r, staff, "password", form.Value("password"))
+		hash, err = s.prove(r, staff, "password", form.Value("password"))
 	}
 	if err != nil {
 		return s.refused(w, r, form, err, func(status int) error { return s.againPage(w, r, status, staff, form) })
 	}
-	session, err := s.Store.StartStaffSession(r.Context(), staff.BillerID, staff.ID)
+	session, err := s.Store.StartStaffSession(r.Context(), staff.BillerID, staff.ID, hash)
+	if apperr.Is(err, apperr.Unauthenticated) {
+		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
