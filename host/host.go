@@ -12,6 +12,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,7 @@ func (h *Host) openServices(context.Context) (err error) {
 	if smtp.Key, err = h.config.derive("message-id"); err != nil {
 		return err
 	}
+	smtp.Log = cmp.Or(smtp.Log, h.config.Log)
 	if h.mailer, err = mail.New(smtp); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -30,8 +31,12 @@ type Config struct {
 	Key []byte
 	// Connections bounds the connections open at once; 0 means 4.
 	Connections int
-	// Timeout bounds one Send, waiting for a connection included; 0 means 60 s.
+	// Timeout bounds one Send; 0 means 60 s. Half of it may be spent on waiting
+	// for a connection.
 	Timeout time.Duration
+	// Log hears, at most once a minute, that the server cannot be reached, is not
+	// who it should be or does not let the platform in; nil means slog.Default().
+	Log *slog.Logger
 	// RootCAs and the like for the server's certificate; nil means the system's.
 	TLS *tls.Config
 	// Now is the clock; nil means time.Now.

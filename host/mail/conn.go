@@ -18,6 +18,8 @@ type conn struct {
 	net    net.Conn
 	client *smtp.Client
 	reused bool
+	// sender is whose mail it takes.
+	sender string
 	expiry *time.Timer
 }
 
@@ -32,6 +34,7 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // Steps of the dialogue that errors are judged by.
 const (
+	stepWait    = "wait for a connection"
 	stepConnect = "connect"
 	stepTLS     = "start TLS"
 	stepAuth    = "authenticate"
@@ -57,7 +60,11 @@ func dial(ctx context.Context, s server, base *tls.Config) (*conn, error) {
 		return nil, errors.Join(&stepError{stepConnect, err}, raw.Close())
 	}
 	if s.implicitTLS {
-		raw = tls.Client(raw, cfg)
+		secured := tls.Client(raw, cfg)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(&stepError{stepTLS, err}, raw.Close())
+		}
+		raw = secured
 	}
 	c := &conn{net: raw}
 	if err := c.greet(s, cfg); err != nil {

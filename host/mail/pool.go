@@ -16,7 +16,7 @@ type pool struct {
 	dial func(ctx context.Context) (*conn, error)
 	// patience is how long a kept connection may take to show that it is alive.
 	patience time.Duration
-	slots    chan struct{}
+	gate     *gate
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -24,16 +24,15 @@ type pool struct {
 }
 
 func newPool(size int, patience time.Duration, dial func(context.Context) (*conn, error)) *pool {
-	return &pool{dial: dial, patience: patience, slots: make(chan struct{}, size)}
+	return &pool{dial: dial, patience: patience, gate: newGate(size)}
 }
 
 // get returns a connection that answered just now: a kept one if fresh is
 // false and one is alive, else a new one. Every success needs a put or a drop.
-func (p *pool) get(ctx context.Context, fresh bool) (*conn, error) {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// Whoever waits for others' mails gives up in time to leave some for its own.
+func (p *pool) get(ctx context.Context, sender string, fresh bool) (*conn, error) {
+	if err := p.enter(ctx, sender); err != nil {
+		return nil, err
 	}
 	for !fresh {
 		c := p.takeIdle()
@@ -41,16 +40,31 @@ func (p *pool) get(ctx context.Context, fresh bool) (*conn, error) {
 			break
 		}
 		if c.alive(p.patience) {
+			c.sender = sender
 			return c, nil
 		}
 		c.close()
 	}
 	c, err := p.dial(ctx)
 	if err != nil {
-		<-p.slots
+		p.gate.leave(sender)
 		return nil, err
 	}
+	c.sender = sender
 	return c, nil
+}
+
+// enter waits for at most half of the time that ctx leaves.
+func (p *pool) enter(ctx context.Context, sender string) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	if err := p.gate.enter(ctx, sender); err != nil {
+		return &stepError{stepWait, err}
+	}
+	return nil
 }
 
 func (p *pool) takeIdle() *conn {
@@ -69,7 +83,7 @@ func (p *pool) takeIdle() *conn {
 
 // put keeps the connection for the next mail.
 func (p *pool) put(c *conn) {
-	defer func() { <-p.slots }()
+	defer p.gate.leave(c.sender)
 	p.mu.Lock()
 	closed := p.closed
 	if !closed {
@@ -85,7 +99,7 @@ func (p *pool) put(c *conn) {
 // drop closes a connection of unknown state.
 func (p *pool) drop(c *conn) {
 	c.close()
-	<-p.slots
+	p.gate.leave(c.sender)
 }
 
 func (p *pool) expire(c *conn) {

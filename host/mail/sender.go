@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/textproto"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -18,6 +20,9 @@ type Sender struct {
 	cfg    Config
 	server server
 	pool   *pool
+
+	mu   sync.Mutex
+	told map[string]time.Time // when the log told last that a step fails
 }
 
 // New checks the configuration. It does not connect: a mail server that is down
@@ -39,7 +44,10 @@ func New(cfg Config) (*Sender, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Sender{cfg: cfg, server: srv}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	s := &Sender{cfg: cfg, server: srv, told: map[string]time.Time{}}
 	s.pool = newPool(cfg.Connections, min(5*time.Second, cfg.Timeout/4), func(ctx context.Context) (*conn, error) {
 		return dial(ctx, srv, cfg.TLS)
 	})
@@ -71,8 +79,9 @@ func (s *Sender) Send(ctx context.Context, m addon.Mail) (addon.Receipt, error) 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Timeout)
 	defer cancel()
-	response, err := s.deliver(ctx, m.To, raw)
+	response, err := s.deliver(ctx, m, raw)
 	if err != nil {
+		s.log(ctx, err)
 		return addon.Receipt{}, codedError(err)
 	}
 	return addon.Receipt{AcceptedAt: s.cfg.Now().UTC().Truncate(time.Microsecond), Response: plain(response)}, nil
@@ -80,20 +89,20 @@ func (s *Sender) Send(ctx context.Context, m addon.Mail) (addon.Receipt, error) 
 
 // deliver tries a kept connection first. When that turns out dead before any
 // mail was handed over, it tries once more on a new one.
-func (s *Sender) deliver(ctx context.Context, to string, raw []byte) (string, error) {
-	response, again, err := s.deliverOnce(ctx, to, raw, false)
+func (s *Sender) deliver(ctx context.Context, m addon.Mail, raw []byte) (string, error) {
+	response, again, err := s.deliverOnce(ctx, m, raw, false)
 	if err != nil && again {
-		response, _, err = s.deliverOnce(ctx, to, raw, true)
+		response, _, err = s.deliverOnce(ctx, m, raw, true)
 	}
 	return response, err
 }
 
-func (s *Sender) deliverOnce(ctx context.Context, to string, raw []byte, fresh bool) (string, bool, error) {
-	c, err := s.pool.get(ctx, fresh)
+func (s *Sender) deliverOnce(ctx context.Context, m addon.Mail, raw []byte, fresh bool) (string, bool, error) {
+	c, err := s.pool.get(ctx, m.Sender, fresh)
 	if err != nil {
 		return "", false, err
 	}
-	response, nothingSent, err := c.deliver(ctx, s.cfg.From, to, raw)
+	response, nothingSent, err := c.deliver(ctx, s.cfg.From, m.To, raw)
 	if err == nil {
 		s.pool.put(c)
 		return response, false, nil
@@ -104,12 +113,39 @@ func (s *Sender) deliverOnce(ctx context.Context, to string, raw []byte, fresh b
 	return "", nothingSent && c.reused && gone, err
 }
 
+// tellEvery is how often the log repeats that a step fails.
+const tellEvery = time.Minute
+
+// log tells operators that the server cannot be used, with the cause, which
+// callers and other processes do not get: a certificate that is not its own, a
+// password that it does not take. What it says of single mails is theirs.
+func (s *Sender) log(ctx context.Context, err error) {
+	step, ok := errors.AsType[*stepError](err)
+	if !ok || step.step != stepConnect && step.step != stepTLS && step.step != stepAuth {
+		return
+	}
+	s.mu.Lock()
+	now := time.Now()
+	repeated := now.Sub(s.told[step.step]) < tellEvery
+	if !repeated {
+		s.told[step.step] = now
+	}
+	s.mu.Unlock()
+	if !repeated {
+		s.cfg.Log.ErrorContext(ctx, "mail server cannot be used", "server", s.server.address(), "step", step.step, "error", plain(step.err.Error()))
+	}
+}
+
 // codedError judges a failure: what the server refused for good is Invalid,
 // the rest may be tried again.
 func codedError(err error) error {
 	reply, answered := errors.AsType[*textproto.Error](err)
 	step, _ := errors.AsType[*stepError](err)
 	switch {
+	case step != nil && step.step == stepWait:
+		return apperr.Wrap(apperr.Unavailable, "The mail server is busy with other mails.", err)
+	case step != nil && step.step == stepTLS && !answered:
+		return apperr.Wrap(apperr.Unavailable, "The connection to the mail server is not secure.", err)
 	case !answered:
 		return apperr.Wrap(apperr.Unavailable, "The mail server cannot be reached.", err)
 	case step != nil && (step.step == stepConnect || step.step == stepTLS || step.step == stepAuth) || reply.Code == 530:
