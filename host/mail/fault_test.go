@@ -1,140 +1,25 @@
 package mail_test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
-	"io"
 	"log/slog"
-	"net"
 	netmail "net/mail"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/mail"
+	"github.com/billing-addons/customer-portal/host/mail/badline"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
-
-// place is where a conversation with the mail server goes wrong.
-type place string
-
-const (
-	inGreeting place = "in the greeting"
-	atSender   place = "after MAIL FROM"
-	afterDATA  place = "after DATA"
-	inMail     place = "in the mail"
-	afterDot   place = "after the final dot"
-)
-
-// badLine stands before a mail server and spoils conversations.
-type badLine struct {
-	Addr string
-	// left is how many conversations will still be spoilt; hit how many were.
-	left, hit atomic.Int64
-	where     place
-	cut       bool // hang up; otherwise say nothing more
-}
-
-func mustBadLine(tb testing.TB, to string, where place, cut bool) *badLine {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	b := &badLine{Addr: l.Addr().String(), where: where, cut: cut}
-	var mu sync.Mutex
-	open := []io.Closer{l}
-	tb.Cleanup(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, c := range open {
-			c.Close()
-		}
-	})
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", to)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			mu.Lock()
-			open = append(open, client, server)
-			mu.Unlock()
-			go b.carry(client, server)
-		}
-	}()
-	return b
-}
-
-// carry passes lines on until it comes to the place. What the server answers
-// after the final dot does not reach the client, but the server has the mail.
-func (b *badLine) carry(client, server net.Conn) {
-	spoilt := b.left.Add(-1) >= 0
-	var muted atomic.Bool
-	spoil := func() {
-		b.hit.Add(1)
-		if b.cut {
-			client.Close()
-			server.Close()
-		}
-	}
-	if spoilt && b.where == inGreeting {
-		spoil()
-		return
-	}
-	go func() {
-		for lines := bufio.NewReader(server); ; {
-			line, err := lines.ReadString('\n')
-			if err != nil {
-				client.Close()
-				return
-			}
-			if muted.Load() {
-				spoil()
-				return
-			}
-			io.WriteString(client, line)
-		}
-	}()
-	data, lines := -1, bufio.NewReader(client)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			server.Close()
-			return
-		}
-		word := strings.TrimSpace(line)
-		switch {
-		case data >= 0:
-			data++
-		case word == "DATA":
-			data = 0
-		}
-		switch {
-		case !spoilt:
-		case b.where == inMail && data == 3:
-			spoil()
-			return
-		case b.where == atSender && strings.HasPrefix(word, "MAIL FROM"), b.where == afterDATA && data == 0, b.where == afterDot && data > 0 && word == ".":
-			muted.Store(true)
-		}
-		io.WriteString(server, line)
-	}
-}
 
 // TestBadLines spoils the first conversation at each place: the mail is not lost,
 // and if the server had it already, both have one Message-ID.
 func TestBadLines(t *testing.T) {
 	t.Parallel()
-	for _, where := range []place{inGreeting, atSender, afterDATA, inMail, afterDot} {
+	for _, where := range []badline.Place{badline.Greeting, badline.AtSender, badline.AfterData, badline.InMail, badline.AfterDot} {
 		for _, cut := range []bool{false, true} {
 			name := "silence "
 			if cut {
@@ -143,8 +28,8 @@ func TestBadLines(t *testing.T) {
 			t.Run(name+string(where), func(t *testing.T) {
 				t.Parallel()
 				srv := MustServe(t, serverOptions{})
-				line := mustBadLine(t, srv.Addr, where, cut)
-				line.left.Store(1)
+				line := badline.Must(t, srv.Addr)
+				line.Spoil(1, where, cut)
 				cfg := mail.Config{URL: "smtp://" + line.Addr, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)}
 				if cut {
 					cfg.Timeout = 0 // it has to notice by itself
@@ -158,7 +43,7 @@ func TestBadLines(t *testing.T) {
 				if took := time.Since(start); took > 5*time.Second {
 					t.Errorf("it took %s", took)
 				}
-				if line.hit.Load() != 1 {
+				if line.Hit() != 1 {
 					t.Fatal("the conversation was not spoilt")
 				}
 				s = MustSender(t, mail.Config{URL: "smtp://" + line.Addr})
@@ -166,7 +51,7 @@ func TestBadLines(t *testing.T) {
 					t.Fatalf("the second try: %v", err)
 				}
 				want := 1
-				if where == afterDot {
+				if where == badline.AfterDot {
 					want = 2
 				}
 				wantMails(t, srv, want, sample(s).MessageID)
