@@ -43,16 +43,40 @@ type AccessRequestState string
 
 // States of requests for access.
 const (
+	AccessNone     AccessRequestState = ""
 	AccessOpen     AccessRequestState = "open"
 	AccessApproved AccessRequestState = "approved"
 	AccessDeclined AccessRequestState = "declined"
 	AccessExpired  AccessRequestState = "expired"
 )
 
-// Next returns the state that a decision leads to; only an open request has one.
-func (s AccessRequestState) Next(to AccessRequestState) (AccessRequestState, bool) {
-	if s == AccessOpen && to != AccessOpen {
-		return to, true
+// AccessEvent is something that happens to a request for access.
+type AccessEvent string
+
+// Events of requests for access.
+const (
+	AccessAsk     AccessEvent = "ask"
+	AccessApprove AccessEvent = "approve"
+	AccessDecline AccessEvent = "decline"
+	AccessExpire  AccessEvent = "expire"
+)
+
+// Next returns the state after the event; ok is false for an event that cannot
+// happen in s: a request is decided once.
+func (s AccessRequestState) Next(e AccessEvent) (next AccessRequestState, ok bool) {
+	type at struct {
+		state AccessRequestState
+		event AccessEvent
+	}
+	switch (at{s, e}) {
+	case at{AccessNone, AccessAsk}:
+		return AccessOpen, true
+	case at{AccessOpen, AccessApprove}:
+		return AccessApproved, true
+	case at{AccessOpen, AccessDecline}:
+		return AccessDeclined, true
+	case at{AccessOpen, AccessExpire}:
+		return AccessExpired, true
 	}
 	return s, false
 }
@@ -75,7 +99,8 @@ type AccessRequest struct {
 // Decision is what staff decided about a request.
 type Decision struct {
 	RequestID string
-	State     AccessRequestState
+	// Event is AccessApprove or AccessDecline.
+	Event AccessEvent
 	// Permit is the platform's leave to write to the address.
 	Permit string
 	// Right, NewID and Life are of the invitation that an approval sends.
@@ -242,14 +267,14 @@ func (s *Service) Approve(ctx context.Context, c Caller, requestID string, right
 		return "", apperr.Field("right", "Choose what the person may do.")
 	}
 	return s.decide(ctx, c, requestID, Decision{
-		State: AccessApproved, Right: right, NewID: s.IDs(), Life: s.settings(ctx).InvitationLife, Activity: s.activity(c, ActionAccessApproved, ""),
+		Event: AccessApprove, Right: right, NewID: s.IDs(), Life: s.settings(ctx).InvitationLife, Activity: s.activity(c, ActionAccessApproved, ""),
 	})
 }
 
 // DeclineAccess refuses a request and tells the requester by mail. Staff with
 // staff:invite. ErrAccessDecided; NotFound for an unknown request.
 func (s *Service) DeclineAccess(ctx context.Context, c Caller, requestID string) (customerID string, err error) {
-	return s.decide(ctx, c, requestID, Decision{State: AccessDeclined, Activity: s.activity(c, ActionAccessDeclined, "")})
+	return s.decide(ctx, c, requestID, Decision{Event: AccessDecline, Activity: s.activity(c, ActionAccessDeclined, "")})
 }
 
 func (s *Service) decide(ctx context.Context, c Caller, requestID string, d Decision) (customerID string, err error) {

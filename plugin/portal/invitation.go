@@ -14,6 +14,8 @@ type InvitationState string
 
 // States of invitations.
 const (
+	// InvitationNone is one that was not sent yet.
+	InvitationNone       InvitationState = ""
 	InvitationQueued     InvitationState = "queued"
 	InvitationSent       InvitationState = "sent"
 	InvitationDelivered  InvitationState = "delivered"
@@ -44,7 +46,9 @@ type InvitationEvent string
 
 // Events of invitations.
 const (
-	InvitationResend   InvitationEvent = "resend"
+	// InvitationSend queues a generation: the first, or the next of one that is open
+	// or has expired.
+	InvitationSend     InvitationEvent = "send"
 	InvitationMailSent InvitationEvent = "mail sent"
 	InvitationMailFail InvitationEvent = "mail failed"
 	InvitationOpen     InvitationEvent = "open"
@@ -60,8 +64,8 @@ const (
 // happen in s; the state stays then. An event that changes nothing is ok: a mail
 // reported sent after its link was opened leaves "opened".
 func (s InvitationState) Next(e InvitationEvent) (next InvitationState, ok bool) {
-	if e == InvitationResend {
-		if s.Open() || s == InvitationExpired {
+	if e == InvitationSend {
+		if s.Open() || s == InvitationExpired || s == InvitationNone {
 			return InvitationQueued, true
 		}
 		return s, false

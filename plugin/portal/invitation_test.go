@@ -22,42 +22,6 @@ const (
 	failed     = portal.InvitationFailed
 )
 
-// TestInvitationTransitions lists every state and event; "" means impossible.
-func TestInvitationTransitions(t *testing.T) {
-	t.Parallel()
-	events := []portal.InvitationEvent{
-		portal.InvitationResend, portal.InvitationMailSent, portal.InvitationMailFail, portal.InvitationOpen,
-		portal.InvitationStart, portal.InvitationAccept, portal.InvitationExpire, portal.InvitationRevoke,
-	}
-	table := map[portal.InvitationState][8]portal.InvitationState{
-		queued:     {queued, sent, failed, opened, started, accepted, expired, revoked},
-		sent:       {queued, sent, sent, opened, started, accepted, expired, revoked},
-		delivered:  {queued, delivered, delivered, opened, started, accepted, expired, revoked},
-		bounced:    {queued, bounced, bounced, opened, started, accepted, expired, revoked},
-		complained: {queued, complained, complained, opened, started, accepted, expired, revoked},
-		opened:     {queued, opened, opened, opened, started, accepted, expired, revoked},
-		started:    {queued, started, started, started, started, accepted, expired, revoked},
-		failed:     {queued, sent, failed, opened, started, accepted, expired, revoked},
-		expired:    {queued, "", "", "", "", "", "", ""},
-		accepted:   {},
-		revoked:    {},
-	}
-	for from, nexts := range table {
-		for i, want := range nexts {
-			next, ok := from.Next(events[i])
-			if ok != (want != "") || (ok && next != want) || (!ok && next != from) {
-				t.Errorf("%s + %s = %s, %v, want %q", from, events[i], next, ok, want)
-			}
-		}
-		if wantOpen := nexts[1] != ""; from.Open() != wantOpen {
-			t.Errorf("%s.Open() = %v", from, from.Open())
-		}
-	}
-	if _, ok := queued.Next("nonsense"); ok {
-		t.Error("an unknown event is possible")
-	}
-}
-
 func TestNextSend(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)

@@ -13,6 +13,7 @@ type ProofStep string
 
 // Steps of a proof, in order; ProofVoid ends one that leads nowhere.
 const (
+	ProofNone   ProofStep = ""
 	ProofAsked  ProofStep = "asked"
 	ProofProven ProofStep = "proven"
 	ProofDone   ProofStep = "done"
@@ -24,6 +25,7 @@ type ProofEvent string
 
 // Events of proofs.
 const (
+	ProofAsk     ProofEvent = "ask"
 	ProofResend  ProofEvent = "resend"
 	ProofConfirm ProofEvent = "confirm"
 	ProofFinish  ProofEvent = "finish"
@@ -38,7 +40,7 @@ func (p ProofStep) Next(e ProofEvent) (next ProofStep, ok bool) {
 		event ProofEvent
 	}
 	switch (at{p, e}) {
-	case at{ProofAsked, ProofResend}:
+	case at{ProofNone, ProofAsk}, at{ProofAsked, ProofResend}:
 		return ProofAsked, true
 	case at{ProofAsked, ProofConfirm}:
 		return ProofProven, true

@@ -24,7 +24,7 @@ type PersonStore interface {
 	// SetUserState disables or enables a sign-in, everywhere at the biller.
 	// Disabling ends its sessions, links, codes and sign-ups in progress.
 	// ErrPersonUnchanged if it has the state already.
-	SetUserState(ctx context.Context, biller string, state UserState, a Activity) error
+	SetUserState(ctx context.Context, biller string, e UserEvent, a Activity) error
 	// RemoveGrant takes away the access to the customer. Of parallel calls one
 	// wins, the others get ErrNoPerson.
 	RemoveGrant(ctx context.Context, biller string, a Activity) error
@@ -55,16 +55,16 @@ func (s *Service) Person(ctx context.Context, c Caller, customerID, userID strin
 	return Person{}, ErrNoPerson
 }
 
-// SetPersonState disables or enables a person's sign-in at the biller. A disabled
+// SetPersonState disables, for UserDisabled, or enables a person's sign-in at the biller. A disabled
 // one is signed out at the next request; signing in answers like a wrong password.
 // Staff with staff:invite. It fails like the store's.
 func (s *Service) SetPersonState(ctx context.Context, c Caller, customerID, userID string, state UserState) error {
-	action := ActionUserEnabled
+	e, action := UserEnable, ActionUserEnabled
 	if state == UserDisabled {
-		action = ActionUserDisabled
+		e, action = UserDisable, ActionUserDisabled
 	}
 	return s.aboutPerson(ctx, c, customerID, userID, action, func(a Activity) error {
-		return s.Store.SetUserState(ctx, c.BillerID, state, a)
+		return s.Store.SetUserState(ctx, c.BillerID, e, a)
 	})
 }
 

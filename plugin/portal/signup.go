@@ -11,7 +11,8 @@ import (
 // Step is the next thing a person does to sign up.
 type Step string
 
-// Steps of a sign-up, in order; StepVoid ends one that another replaced.
+// Steps of a sign-up, in order; nothing is kept of one at StepRegister. StepVoid
+// ends one that another replaced.
 const (
 	StepRegister Step = "register"
 	StepProfile  Step = "profile"
@@ -26,11 +27,12 @@ type SignUpEvent string
 
 // Events of sign-ups.
 const (
-	SignUpChoose  SignUpEvent = "choose"
-	SignUpResend  SignUpEvent = "resend"
-	SignUpConfirm SignUpEvent = "confirm"
-	SignUpAccept  SignUpEvent = "accept"
-	SignUpVoid    SignUpEvent = "void"
+	SignUpRegister SignUpEvent = "register"
+	SignUpChoose   SignUpEvent = "choose"
+	SignUpResend   SignUpEvent = "resend"
+	SignUpConfirm  SignUpEvent = "confirm"
+	SignUpAccept   SignUpEvent = "accept"
+	SignUpVoid     SignUpEvent = "void"
 )
 
 // Next returns the step after the event; ok is false for an event that cannot
@@ -41,6 +43,8 @@ func (s Step) Next(e SignUpEvent) (next Step, ok bool) {
 		event SignUpEvent
 	}
 	switch (at{s, e}) {
+	case at{StepRegister, SignUpRegister}:
+		return StepProfile, true
 	case at{StepProfile, SignUpChoose}, at{StepConfirm, SignUpChoose}, at{StepConfirm, SignUpResend}:
 		return StepConfirm, true
 	case at{StepConfirm, SignUpConfirm}:

@@ -65,13 +65,17 @@ func (s *Store) AskAccess(ctx context.Context, biller, tokenHash string, r porta
 	if err := expireRequests(ctx, tx, biller, r.CustomerID, r.CreatedAt); err != nil {
 		return false, err
 	}
+	state, ok := portal.AccessNone.Next(portal.AccessAsk)
+	if !ok {
+		return false, portal.ErrAccessDecided
+	}
 	kept, err = one(ctx, tx, `
 		INSERT INTO access_requests (
 			biller_id, id, customer_id, token_hash, name, email, email_norm, message, permit, state, created_at, expires_at, decided_at
 		)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', $9, $10, $11, 0)
 		ON CONFLICT DO NOTHING`,
-		biller, r.ID, r.CustomerID, tokenHash, r.Name, r.Email, r.EmailNorm, r.Message, string(portal.AccessOpen), us(r.CreatedAt), us(r.ExpiresAt))
+		biller, r.ID, r.CustomerID, tokenHash, r.Name, r.Email, r.EmailNorm, r.Message, string(state), us(r.CreatedAt), us(r.ExpiresAt))
 	if err != nil {
 		return false, fmt.Errorf("insert access request: %w", err)
 	}
@@ -84,15 +88,21 @@ func (s *Store) AskAccess(ctx context.Context, biller, tokenHash string, r porta
 			return false, err
 		}
 	}
-	return kept, tx.Commit()
+	if err := tx.Commit(); err != nil || !kept {
+		return false, err
+	}
+	s.wake(biller)
+	return true, nil
 }
 
 // expireRequests closes the open requests of a customer whose time is over.
 func expireRequests(ctx context.Context, q querier, biller, customerID string, now time.Time) error {
+	next, _ := portal.AccessOpen.Next(portal.AccessExpire)
 	_, err := q.ExecContext(ctx, `
 		UPDATE access_requests
-		SET state = 'expired'
-		WHERE biller_id = $1 AND customer_id = $2 AND state = 'open' AND expires_at <= $3`, biller, customerID, us(now))
+		SET state = $1
+		WHERE biller_id = $2 AND customer_id = $3 AND state = $4 AND expires_at <= $5`,
+		string(next), biller, customerID, string(portal.AccessOpen), us(now))
 	if err != nil {
 		return fmt.Errorf("expire access requests: %w", err)
 	}
@@ -157,10 +167,10 @@ func (s *Store) DecideAccess(ctx context.Context, biller string, d portal.Decisi
 	if err != nil {
 		return err
 	}
-	if err := closeRequest(ctx, tx, biller, d); err != nil {
+	if err := closeRequest(ctx, tx, biller, r, d); err != nil {
 		return err
 	}
-	if d.State == portal.AccessApproved {
+	if d.Event == portal.AccessApprove {
 		err = s.approve(ctx, tx, biller, customer, r, d)
 	} else {
 		err = refuse(ctx, tx, biller, r, d)
@@ -183,8 +193,8 @@ func (s *Store) DecideAccess(ctx context.Context, biller string, d portal.Decisi
 
 // closeRequest writes the decision, which one caller can. An approval keeps the
 // permit with the invitation instead.
-func closeRequest(ctx context.Context, tx *sqlx.Tx, biller string, d portal.Decision) error {
-	next, ok := portal.AccessOpen.Next(d.State)
+func closeRequest(ctx context.Context, tx *sqlx.Tx, biller string, r portal.AccessRequest, d portal.Decision) error {
+	next, ok := r.State.Next(d.Event)
 	if !ok {
 		return portal.ErrAccessDecided
 	}
@@ -198,8 +208,8 @@ func closeRequest(ctx context.Context, tx *sqlx.Tx, biller string, d portal.Deci
 			state = $1,
 			decided_at = $2,
 			permit = $3
-		WHERE biller_id = $4 AND id = $5 AND state = 'open' AND expires_at > $2`,
-		string(next), us(d.Activity.At), permit, biller, d.RequestID)
+		WHERE biller_id = $4 AND id = $5 AND state = $6 AND expires_at > $2`,
+		string(next), us(d.Activity.At), permit, biller, r.ID, string(r.State))
 	if err != nil {
 		return fmt.Errorf("decide access request: %w", err)
 	}
@@ -227,7 +237,7 @@ func (s *Store) approve(ctx context.Context, tx *sqlx.Tx, biller string, custome
 		return err
 	}
 	inv, err := insertInvitation(ctx, tx, biller, portal.Invitation{
-		ID: d.NewID, CustomerID: r.CustomerID, Email: r.Email, EmailNorm: r.EmailNorm, State: portal.InvitationQueued, Generation: 1,
+		ID: d.NewID, CustomerID: r.CustomerID, Email: r.Email, EmailNorm: r.EmailNorm, Generation: 1,
 		CreatedAt: d.Activity.At, QueuedAt: d.Activity.At, ExpiresAt: d.Activity.At.Add(d.Life),
 		RequestID: r.ID, Permit: d.Permit, Right: d.Right,
 	})

@@ -123,28 +123,11 @@ func (s *Store) RenewAccess(ctx context.Context, biller, invitationID, permit st
 	if err := limitRenewing(ctx, tx, biller, inv, a.At); err != nil {
 		return portal.Invitation{}, err
 	}
-	next, ok := inv.State.Next(portal.InvitationResend)
-	if !ok {
-		return portal.Invitation{}, portal.ErrLinkDead
+	if permit != "" {
+		inv.Permit = permit
 	}
-	if permit == "" {
-		permit = inv.Permit
-	}
-	inv.State, inv.Generation, inv.Seq, inv.Permit = next, inv.Generation+1, 0, permit
-	inv.QueuedAt, inv.OpenedAt, inv.ExpiresAt = a.At, time.Time{}, a.At.Add(life)
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE invitations
-		SET
-			state = $1,
-			generation = $2,
-			seq = 0,
-			queued_at = $3,
-			opened_at = 0,
-			expires_at = $4,
-			permit = $5
-		WHERE biller_id = $6 AND id = $7`,
-		string(inv.State), inv.Generation, us(inv.QueuedAt), us(inv.ExpiresAt), inv.Permit, biller, inv.ID); err != nil {
-		return portal.Invitation{}, fmt.Errorf("update invitation: %w", err)
+	if inv, err = nextGeneration(ctx, tx, biller, inv, a.At, life); err != nil {
+		return portal.Invitation{}, err
 	}
 	entry := portal.HistoryEntry{At: a.At, Kind: portal.HistoryApproved, Detail: "Invitation of their own to " + inv.Email + ", sent again.", By: a.By.Name}
 	if err := s.announceAccess(ctx, tx, biller, inv, entry); err != nil {

@@ -274,11 +274,15 @@ func tooLate(ctx context.Context, tx *sqlx.Tx, biller string, su portal.SignUp, 
 
 // insertUser makes the user of a sign-up; created is false if the address has one.
 func insertUser(ctx context.Context, q querier, biller string, su portal.SignUp, id string, now time.Time) (created bool, err error) {
+	state, ok := portal.UserPending.Next(portal.UserConfirm)
+	if !ok {
+		return false, portal.ErrWrongStep
+	}
 	created, err = one(ctx, q, `
 		INSERT INTO users (biller_id, id, email, email_norm, password_hash, state, confirmed_at, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 		ON CONFLICT (biller_id, email_norm) DO NOTHING`,
-		biller, id, su.Email, su.EmailNorm, su.PasswordHash, string(portal.UserActive), us(now))
+		biller, id, su.Email, su.EmailNorm, su.PasswordHash, string(state), us(now))
 	if err != nil {
 		return false, fmt.Errorf("insert user: %w", err)
 	}

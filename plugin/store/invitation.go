@@ -148,42 +148,66 @@ func sendGeneration(ctx context.Context, tx *sqlx.Tx, biller string, c customerR
 	if err != nil {
 		return portal.Invitation{}, err
 	}
-	next, again := inv.State.Next(portal.InvitationResend)
-	if !found || !again || inv.EmailNorm != c.EmailNorm {
+	if _, again := inv.State.Next(portal.InvitationSend); !found || !again || inv.EmailNorm != c.EmailNorm {
 		return insertInvitation(ctx, tx, biller, portal.Invitation{
 			ID:         in.NewID,
 			CustomerID: c.ID,
 			Email:      c.Email,
 			EmailNorm:  c.EmailNorm,
-			State:      portal.InvitationQueued,
 			Generation: 1,
 			CreatedAt:  in.Now,
 			QueuedAt:   in.Now,
 			ExpiresAt:  in.Now.Add(in.Life),
 		})
 	}
-	inv.Email, inv.State, inv.Seq = c.Email, next, 0
-	inv.Generation++
-	inv.QueuedAt, inv.OpenedAt, inv.ExpiresAt = in.Now, time.Time{}, in.Now.Add(in.Life)
-	_, err = tx.ExecContext(ctx, `
+	inv.Email = c.Email
+	return nextGeneration(ctx, tx, biller, inv, in.Now, in.Life)
+}
+
+// nextGeneration sends an invitation, with its address and permit, once more:
+// earlier links end. ErrLinkDead for one that cannot be sent again.
+func nextGeneration(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.Invitation, now time.Time, life time.Duration) (portal.Invitation, error) {
+	next, ok := inv.State.Next(portal.InvitationSend)
+	if !ok {
+		return portal.Invitation{}, portal.ErrLinkDead
+	}
+	from, generation := inv.State, inv.Generation
+	inv.State, inv.Generation, inv.Seq = next, generation+1, 0
+	inv.QueuedAt, inv.OpenedAt, inv.ExpiresAt = now, time.Time{}, now.Add(life)
+	moved, err := one(ctx, tx, `
 		UPDATE invitations
 		SET
 			email = $1,
-			state = $2,
-			generation = $3,
+			permit = $2,
+			state = $3,
+			generation = $4,
 			seq = 0,
-			queued_at = $4,
+			queued_at = $5,
 			opened_at = 0,
-			expires_at = $5
-		WHERE biller_id = $6 AND id = $7`,
-		inv.Email, string(inv.State), inv.Generation, us(inv.QueuedAt), us(inv.ExpiresAt), biller, inv.ID)
+			expires_at = $6
+		WHERE biller_id = $7 AND id = $8 AND state = $9 AND generation = $10`,
+		inv.Email, inv.Permit, string(inv.State), inv.Generation, us(inv.QueuedAt), us(inv.ExpiresAt),
+		biller, inv.ID, string(from), generation)
 	if err != nil {
 		return portal.Invitation{}, fmt.Errorf("update invitation: %w", err)
+	}
+	if !moved {
+		return portal.Invitation{}, errMoved()
 	}
 	return inv, nil
 }
 
+func errMoved() error {
+	return apperr.Errorf(apperr.Conflict, "The invitation has changed meanwhile. Try again.")
+}
+
+// insertInvitation keeps a new invitation, as one that was just sent.
 func insertInvitation(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.Invitation) (portal.Invitation, error) {
+	next, ok := inv.State.Next(portal.InvitationSend)
+	if !ok {
+		return portal.Invitation{}, portal.ErrLinkDead
+	}
+	inv.State = next
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO invitations (
 			biller_id, id, customer_id, email, email_norm, state,
@@ -277,7 +301,7 @@ func moveInvitation(ctx context.Context, q querier, biller string, inv portal.In
 		return false, fmt.Errorf("move invitation: %w", err)
 	}
 	if !moved {
-		return false, apperr.Errorf(apperr.Conflict, "The invitation has changed meanwhile. Try again.")
+		return false, errMoved()
 	}
 	return true, nil
 }

@@ -95,6 +95,9 @@ func (s *Store) StartProof(ctx context.Context, biller string, p portal.Proof, a
 	if err := s.checkProofs(ctx, tx, biller, p.EmailNorm, p.CreatedAt, portal.CheckConfirmation); err != nil {
 		return err
 	}
+	if first, ok := portal.ProofNone.Next(portal.ProofAsk); !ok || p.Step != first {
+		return portal.ErrWrongStep
+	}
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO proofs (
 			biller_id, id, email, email_norm, handle_hash, step, user_id,

@@ -192,7 +192,7 @@ func insertSelf(ctx context.Context, tx *sqlx.Tx, biller string, p portal.Proof,
 	}
 	inv, err := insertInvitation(ctx, tx, biller, portal.Invitation{
 		ID: id, CustomerID: customerID, Email: p.Email, EmailNorm: p.EmailNorm,
-		State: portal.InvitationQueued, CreatedAt: now, ExpiresAt: now, Right: portal.RightPayer,
+		CreatedAt: now, ExpiresAt: now, Right: portal.RightPayer,
 	})
 	if err != nil {
 		return portal.Invitation{}, err

@@ -29,7 +29,7 @@ func (s *Store) lockPerson(ctx context.Context, tx *sqlx.Tx, biller string, a po
 	found, err := get(ctx, tx, &state, `
 		SELECT state
 		FROM grants
-		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3 AND state <> 'removed'`, biller, a.UserID, a.CustomerID)
+		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3 AND state NOT IN ('removed', 'dismissed')`, biller, a.UserID, a.CustomerID)
 	if err != nil {
 		return portal.User{}, nil, fmt.Errorf("find grant: %w", err)
 	}
@@ -41,7 +41,7 @@ func (s *Store) lockPerson(ctx context.Context, tx *sqlx.Tx, biller string, a po
 }
 
 // touchedCustomers are those whose status may follow from a person: by a grant of
-// any state, or by a sign-up with the person's address.
+// any state, by a sign-up with the person's address, or by that address alone.
 func touchedCustomers(ctx context.Context, q querier, biller, userID string) ([]string, error) {
 	var ids []string
 	if err := selectAll(ctx, q, &ids, `
@@ -54,6 +54,11 @@ func touchedCustomers(ctx context.Context, q querier, biller, userID string) ([]
 		JOIN signups s ON s.biller_id = u.biller_id AND (s.email_norm = u.email_norm OR s.user_id = u.id)
 		JOIN invitations i ON i.biller_id = s.biller_id AND i.id = s.invitation_id
 		WHERE u.biller_id = $1 AND u.id = $2
+		UNION
+		SELECT c.id
+		FROM users u
+		JOIN customers c ON c.biller_id = u.biller_id AND c.email_norm = u.email_norm
+		WHERE u.biller_id = $1 AND u.id = $2 AND c.email_norm <> '' AND NOT c.archived
 		UNION
 		SELECT i.customer_id
 		FROM users u
@@ -99,19 +104,13 @@ func (s *Store) inPerson(ctx context.Context, biller string, a portal.Activity, 
 }
 
 // SetUserState implements portal.PersonStore.
-func (s *Store) SetUserState(ctx context.Context, biller string, state portal.UserState, a portal.Activity) error {
+func (s *Store) SetUserState(ctx context.Context, biller string, e portal.UserEvent, a portal.Activity) error {
 	return s.inPerson(ctx, biller, a, true, func(tx *sqlx.Tx, u portal.User) (portal.HistoryEntry, error) {
-		changed, err := one(ctx, tx, `
-			UPDATE users
-			SET state = $1
-			WHERE biller_id = $2 AND id = $3 AND state <> $1`, string(state), biller, u.ID)
+		next, err := moveUser(ctx, tx, biller, u, e)
 		if err != nil {
-			return portal.HistoryEntry{}, fmt.Errorf("set state: %w", err)
+			return portal.HistoryEntry{}, err
 		}
-		if !changed {
-			return portal.HistoryEntry{}, portal.ErrPersonUnchanged
-		}
-		if state == portal.UserActive {
+		if next == portal.UserActive {
 			return portal.HistoryEntry{Kind: portal.HistoryEnabled, Detail: u.Email + " can sign in again."}, nil
 		}
 		entry := portal.HistoryEntry{Kind: portal.HistoryDisabled, Detail: u.Email + " cannot sign in any more."}
@@ -179,7 +178,7 @@ func removeGrant(ctx context.Context, tx *sqlx.Tx, biller, userID, customerID st
 	removed, err := one(ctx, tx, `
 		UPDATE grants
 		SET state = 'removed'
-		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3 AND state <> 'removed'`, biller, userID, customerID)
+		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3 AND state NOT IN ('removed', 'dismissed')`, biller, userID, customerID)
 	if err != nil {
 		return fmt.Errorf("remove grant: %w", err)
 	}
@@ -195,7 +194,7 @@ func (s *Store) SetRight(ctx context.Context, biller string, right portal.Right,
 		changed, err := one(ctx, tx, `
 			UPDATE grants
 			SET access_right = $1
-			WHERE biller_id = $2 AND user_id = $3 AND customer_id = $4 AND state <> 'removed' AND access_right <> $1`,
+			WHERE biller_id = $2 AND user_id = $3 AND customer_id = $4 AND state NOT IN ('removed', 'dismissed') AND access_right <> $1`,
 			string(right), biller, u.ID, a.CustomerID)
 		if err != nil {
 			return portal.HistoryEntry{}, fmt.Errorf("set right: %w", err)

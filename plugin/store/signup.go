@@ -169,7 +169,11 @@ func (s *Store) Register(ctx context.Context, biller string, generation int, su 
 	return tx.Commit()
 }
 
+// insertSignUp keeps a sign-up at its first step.
 func insertSignUp(ctx context.Context, q querier, biller string, su portal.SignUp) error {
+	if first, ok := portal.StepRegister.Next(portal.SignUpRegister); !ok || su.Step != first {
+		return portal.ErrWrongStep
+	}
 	_, err := q.ExecContext(ctx, `
 		INSERT INTO signups (
 			biller_id, id, invitation_id, email, email_norm, password_hash, handle_hash,

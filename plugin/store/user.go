@@ -67,6 +67,26 @@ func (s *Store) Account(ctx context.Context, biller, emailNorm string, now time.
 	return account, nil
 }
 
+// moveUser writes the state after an event; ErrPersonUnchanged for one that cannot
+// happen. It is the only statement that changes a state.
+func moveUser(ctx context.Context, q querier, biller string, u portal.User, e portal.UserEvent) (portal.UserState, error) {
+	next, ok := u.State.Next(e)
+	if !ok {
+		return u.State, portal.ErrPersonUnchanged
+	}
+	moved, err := one(ctx, q, `
+		UPDATE users
+		SET state = $1
+		WHERE biller_id = $2 AND id = $3 AND state = $4`, string(next), biller, u.ID, string(u.State))
+	if err != nil {
+		return u.State, fmt.Errorf("move user: %w", err)
+	}
+	if !moved {
+		return u.State, portal.ErrPersonUnchanged
+	}
+	return next, nil
+}
+
 // RaisePassword implements portal.AccountStore.
 func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error {
 	_, err := s.db.W.ExecContext(ctx, `
@@ -105,7 +125,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
-		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state <> 'removed'
+		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state NOT IN ('removed', 'dismissed')
 		ORDER BY u.email_norm`, biller, customerID)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
