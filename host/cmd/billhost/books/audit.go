@@ -28,6 +28,7 @@ const (
 	AuditStaffSignedOut = "staff.signed_out"
 	AuditStaffPassword  = "staff.password_changed"
 	AuditStaffBlocked   = "staff.sign_in_blocked"
+	AuditStaffDenied    = "staff.request_refused"
 )
 
 // Actor is who asks and from where, as far as an audit record wants it. It

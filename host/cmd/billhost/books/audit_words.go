@@ -60,6 +60,8 @@ func AuditWords(action string) string {
 		return "Password of a staff user changed"
 	case AuditStaffBlocked:
 		return "Sign-in of a staff user has to wait"
+	case AuditStaffDenied:
+		return "Request of a staff user refused"
 	case AuditStaffLink:
 		return "Sign-in link made for staff"
 	case AuditStaffSignedIn:

@@ -123,6 +123,12 @@ func BlockedNotices(name string) Budget { return Budget{name, 1, 24 * time.Hour}
 // counted.
 func RefusalsKept() Budget { return Budget{"refused", 1000, time.Hour} }
 
+// DenialsKept is how many refused requests of one staff user, and of all of a
+// biller, stand in the audit; those beyond are only in the log.
+func DenialsKept(staff, biller string) []Budget {
+	return []Budget{{"denied at " + biller, 200, time.Hour}, {"denied to " + staff, 20, time.Hour}}
+}
+
 // Kinds of asks.
 const (
 	AskLink    = "link"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
@@ -164,6 +165,11 @@ func (s *Server) Frame(w http.ResponseWriter, r *http.Request, p addon.Page) {
 		status := p.Status
 		if status == 0 {
 			status = http.StatusOK
+		}
+		if status == http.StatusForbidden {
+			if err := s.refuse(r, staff, refusal.Role, r.Method+" "+p.Active, nil); err != nil {
+				return err
+			}
 		}
 		return s.pages.host.Render(w, r, status, hostPage{frame: f, Body: p.Body})
 	}).ServeHTTP(w, r)

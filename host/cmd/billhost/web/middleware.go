@@ -11,6 +11,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	hostpages "github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
@@ -52,7 +53,7 @@ func (s *Server) page(h sdkweb.HandlerFunc) http.Handler {
 	return sdkweb.Handle(s.Log, s.problem, func(w http.ResponseWriter, r *http.Request) error {
 		s.setHeaders(w)
 		if err := crossOrigin.Check(r); err != nil {
-			return apperr.Wrap(apperr.PermissionDenied, "This form was sent from another site, so it was not accepted. Open the page again and repeat.", err)
+			return s.refuseOrigin(r, err)
 		}
 		return h(w, r)
 	})
@@ -78,15 +79,21 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		if t.edit && !staff.Role.CanEdit() {
-			return apperr.Errorf(apperr.PermissionDenied, "Your role may look at customers but not change them. Ask an owner.")
-		}
-		if id := r.PathValue("id"); id != "" && uuid.Validate(id) != nil {
-			return notFound(w, r, staff)
-		}
 		by := books.ActorFrom(r.Context())
 		by.StaffID = staff.ID
-		return t.handle(w, r.WithContext(books.WithActor(r.Context(), by)), staff)
+		r = r.WithContext(books.WithActor(r.Context(), by))
+		if err := s.check(r, staff, t.need); err != nil {
+			return err
+		}
+		id := r.PathValue("id")
+		if id != "" && uuid.Validate(id) != nil {
+			return notFound(w, r, staff)
+		}
+		err = t.handle(w, r, staff)
+		if id != "" && apperr.Is(err, apperr.NotFound) {
+			return s.refuse(r, staff, refusal.Unknown, r.Pattern, err)
+		}
+		return err
 	}
 }
 

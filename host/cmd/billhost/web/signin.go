@@ -10,6 +10,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	hostpages "github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
@@ -185,7 +186,13 @@ func (s *Server) guess(ctx context.Context, account string, ip netip.Addr) (wron
 	if err != nil || retryAt.IsZero() {
 		return wrong, err
 	}
-	return wrong, tooMany(retryAt.Sub(s.Now()))
+	return wrong, s.throttled(ctx, "password", ip, retryAt)
+}
+
+// throttled keeps that a try came too early in the log.
+func (s *Server) throttled(ctx context.Context, what string, ip netip.Addr, retryAt time.Time) error {
+	s.refusals.Refused(ctx, refusal.Throttled, "what", what, "ip", ip.String(), "until", retryAt.UTC().Format(time.RFC3339))
+	return tooMany(retryAt.Sub(s.Now()))
 }
 
 // raise hashes a right password anew if its hash has become too cheap.

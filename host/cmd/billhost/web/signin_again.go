@@ -31,7 +31,7 @@ func (s *Server) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		retryAt, failed := s.Store.AskStaffLink(r.Context(), norm, next, s.ip(r))
 		if err = failed; err == nil && !retryAt.IsZero() {
-			err = tooMany(retryAt.Sub(s.Now()))
+			err = s.throttled(r.Context(), "link", s.ip(r), retryAt)
 		}
 	}
 	if err != nil {

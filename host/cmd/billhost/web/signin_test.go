@@ -203,6 +203,19 @@ func (b *browser) cookie() string {
 	return ""
 }
 
+// request is one that the browser would send.
+func (b *browser) request(tb testing.TB) *http.Request {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, "/admin/", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, c := range b.Jar.Cookies(nil) {
+		r.AddCookie(c)
+	}
+	return r
+}
+
 func (b *browser) staff(tb testing.TB) books.Staff {
 	tb.Helper()
 	p, err := b.site.store.Session(tb.Context(), b.cookie())

@@ -63,9 +63,12 @@ type site struct {
 	mine   sdk.Customer
 	theirs sdk.Customer
 	bill   sdk.Invoice
+	// mineBill is an invoice of mine, bill one of theirs.
+	mineBill sdk.Invoice
 }
 
-func mustSite(tb testing.TB) *site {
+// mustSite serves the books of two billers; change changes the configuration.
+func mustSite(tb testing.TB, change ...func(c *web.Config)) *site {
 	tb.Helper()
 	set, err := store.Migrations()
 	if err != nil {
@@ -74,11 +77,11 @@ func mustSite(tb testing.TB) *site {
 	db := dbtest.MustOpen(tb, dbtest.SQLite(tb, set, jobs.Migrations()))
 	s := &site{db: db, addons: &fakeAddons{}}
 	s.store = store.New(db, time.Now, func(context.Context, *sqlx.Tx, string, string, string) error { return nil }, []byte("the audit key of this test, 32 b."))
-	s.web, err = web.New(web.Config{
-		Store: s.store, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Passwords: password.New(password.Config{Params: password.Params{MemoryKiB: 64, Passes: 1, Threads: 1}, Slots: 16, Wait: time.Minute}),
-	})
-	if err != nil {
+	config := web.Config{Store: s.store, Log: slog.New(slog.DiscardHandler), Now: time.Now, Passwords: cheap()}
+	for _, f := range change {
+		f(&config)
+	}
+	if s.web, err = web.New(config); err != nil {
 		tb.Fatal(err)
 	}
 	s.web.Attach(s.addons)
@@ -88,13 +91,22 @@ func mustSite(tb testing.TB) *site {
 	return s
 }
 
+// cheap hashes as the platform does, at little cost.
+func cheap() *password.Hasher {
+	return password.New(password.Config{Params: password.Params{MemoryKiB: 64, Passes: 1, Threads: 1}, Slots: 16, Wait: time.Minute})
+}
+
 // host stands for the pages of the host.
 func (s *site) host(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.web.StaffFrom(r); err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	s.web.Frame(w, r, addon.Page{Title: "Add-ons Marketplace", Status: http.StatusTeapot, Active: "marketplace", Body: "<h1>Add-ons</h1>"})
+	status := http.StatusTeapot
+	if r.URL.RawQuery == "refuse" {
+		status = http.StatusForbidden
+	}
+	s.web.Frame(w, r, addon.Page{Title: "Add-ons Marketplace", Status: status, Active: "marketplace", Body: "<h1>Add-ons</h1>"})
 }
 
 func (s *site) fill(tb testing.TB) {
@@ -125,11 +137,17 @@ func (s *site) fill(tb testing.TB) {
 	if s.theirs, err = s.store.FindByLabel(ctx, s.other.ID, "NW-1"); err != nil {
 		tb.Fatal(err)
 	}
-	page, err := s.store.ListInvoices(ctx, s.other.ID, sdk.InvoiceQuery{CustomerID: s.theirs.ID})
-	if err != nil {
-		tb.Fatal(err)
+	for _, of := range []struct {
+		customer sdk.Customer
+		biller   string
+		bill     *sdk.Invoice
+	}{{s.theirs, s.other.ID, &s.bill}, {s.mine, s.biller.ID, &s.mineBill}} {
+		page, err := s.store.ListInvoices(ctx, of.biller, sdk.InvoiceQuery{CustomerID: of.customer.ID})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		*of.bill = page.Invoices[0]
 	}
-	s.bill = page.Invoices[0]
 }
 
 // browser is somebody with cookies.

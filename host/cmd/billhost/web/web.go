@@ -19,6 +19,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/password"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
 )
@@ -59,9 +60,10 @@ type Config struct {
 // first request.
 type Server struct {
 	Config
-	addons Addons
-	static string
-	pages  pages
+	addons   Addons
+	static   string
+	pages    pages
+	refusals *refusal.Log
 }
 
 //go:embed templates
@@ -76,7 +78,7 @@ func New(c Config) (*Server, error) {
 	if c.Passwords == nil {
 		c.Passwords = password.New(password.Config{Product: []string{"Billhost", "Customer Portal"}})
 	}
-	s := &Server{Config: c, static: "/static/" + sdkweb.AssetsHash() + "/"}
+	s := &Server{Config: c, static: "/static/" + sdkweb.AssetsHash() + "/", refusals: refusal.New(c.Log, c.Now)}
 	if s.pages, err = newPages(files); err != nil {
 		return nil, err
 	}
@@ -90,8 +92,7 @@ func (s *Server) Attach(a Addons) { s.addons = a }
 type route struct {
 	pattern string
 	handle  handler
-	// edit marks what only roles that may change customers may do.
-	edit bool
+	need    need
 }
 
 // handler answers a signed-in person.
@@ -100,23 +101,23 @@ type handler func(w http.ResponseWriter, r *http.Request, staff books.Staff) err
 // staffRoutes are the pages for signed-in staff.
 func (s *Server) staffRoutes() []route {
 	return []route{
-		{"GET /admin/{$}", s.overview, false},
-		{"GET /admin/account", s.account, false},
-		{"POST /admin/account/password", s.savePassword, false},
-		{"POST /admin/account/sessions/end", s.endSession, false},
-		{"POST /admin/account/sessions/others", s.endOthers, false},
-		{"GET /admin/customers", s.customerList, false},
-		{"GET /admin/customers/new", s.customerNew, true},
-		{"POST /admin/customers/new", s.customerCreate, true},
-		{"GET /admin/customers/{id}", s.customer, false},
-		{"GET /admin/customers/{id}/edit", s.customerEdit, true},
-		{"POST /admin/customers/{id}/edit", s.customerUpdate, true},
-		{"POST /admin/customers/{id}/archive", s.customerArchive(true), true},
-		{"POST /admin/customers/{id}/unarchive", s.customerArchive(false), true},
-		{"GET /admin/invoices/{id}", s.invoice, false},
-		{"GET /admin/reports/customers", s.report, false},
-		{"GET /admin/audit", s.audit, false},
-		{"POST /admin/audit/export", s.auditExport, false},
+		{"GET /admin/{$}", s.overview, need{}},
+		{"GET /admin/account", s.account, need{}},
+		{"POST /admin/account/password", s.savePassword, need{}},
+		{"POST /admin/account/sessions/end", s.endSession, need{}},
+		{"POST /admin/account/sessions/others", s.endOthers, need{}},
+		{"GET /admin/customers", s.customerList, need{}},
+		{"GET /admin/customers/new", s.customerNew, editing()},
+		{"POST /admin/customers/new", s.customerCreate, editing()},
+		{"GET /admin/customers/{id}", s.customer, need{}},
+		{"GET /admin/customers/{id}/edit", s.customerEdit, editing()},
+		{"POST /admin/customers/{id}/edit", s.customerUpdate, editing()},
+		{"POST /admin/customers/{id}/archive", s.customerArchive(true), editing()},
+		{"POST /admin/customers/{id}/unarchive", s.customerArchive(false), editing()},
+		{"GET /admin/invoices/{id}", s.invoice, need{}},
+		{"GET /admin/reports/customers", s.report, need{}},
+		{"GET /admin/audit", s.audit, auditing()},
+		{"POST /admin/audit/export", s.auditExport, auditing()},
 	}
 }
 
