@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -67,11 +68,26 @@ func (b *browser) do(method, path string, form url.Values) *page {
 			delete(b.cookies, c.Name)
 		}
 	}
+	b.keepsSecrets(path, res.Header, string(text))
 	doc, err := html.Parse(strings.NewReader(string(text)))
 	if err != nil {
 		b.tb.Fatal(err)
 	}
 	return &page{tb: b.tb, path: path, status: res.StatusCode, header: res.Header, location: res.Header.Get("Location"), body: string(text), doc: doc}
+}
+
+// keepsSecrets fails the test if an answer tells what is in the cookies anywhere
+// but in Set-Cookie.
+func (b *browser) keepsSecrets(path string, header http.Header, body string) {
+	b.tb.Helper()
+	rest := header.Clone()
+	rest.Del("Set-Cookie")
+	all := fmt.Sprint(rest) + body
+	for name, value := range b.cookies {
+		if name != "profile" && len(value) >= 20 && strings.Contains(all, value) {
+			b.tb.Errorf("%s: the answer tells the cookie %q", path, name)
+		}
+	}
 }
 
 // follow goes where the answer leads, if it redirects within the surface.
@@ -104,7 +120,7 @@ func (b *browser) press(p *page, label string, fields ...string) *page {
 			if (kind == "radio" || kind == "checkbox") && !has(n, "checked") {
 				continue
 			}
-			values.Set(attr(n, "name"), attr(n, "value"))
+			values.Add(attr(n, "name"), attr(n, "value"))
 		}
 	}
 	for i := 0; i+1 < len(fields); i += 2 {

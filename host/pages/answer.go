@@ -37,6 +37,20 @@ func copyAnswer(to, from http.Header) {
 	if kind := to.Get("Content-Type"); kind != "" {
 		to.Set("Content-Type", withCharset(kind))
 	}
+	if what := from.Get("Clear-Site-Data"); forgettable(what) {
+		to.Set("Clear-Site-Data", what)
+	}
+}
+
+// forgettable reports whether an add-on may have the browser forget that: pages,
+// and what scripts stored, but no cookies, which belong to other billers too.
+func forgettable(what string) bool {
+	for kind := range strings.SplitSeq(what, ",") {
+		if kind = strings.TrimSpace(kind); kind != `"cache"` && kind != `"storage"` {
+			return false
+		}
+	}
+	return true
 }
 
 // withCharset adds the charset to a text that names none: it is UTF-8.

@@ -138,7 +138,7 @@ func (s *Web) decline(v *visit) error {
 	if err := s.service.Decline(v.r.Context(), v.caller, holder); err != nil {
 		return err
 	}
-	v.dropCookie(cookieSession)
+	v.dropSession()
 	v.dropCookie(cookieSignUp)
 	return v.redirect("/sign-in?notice=declined")
 }

@@ -63,7 +63,7 @@ func (s *Web) disown(v *visit) error {
 	case portal.ActionAddressAsked:
 		lead = v.Rich("disown.done.address")
 	default:
-		v.dropCookie(cookieSession)
+		v.dropSession()
 		lead = v.Rich("disown.done.lead")
 	}
 	return v.message(http.StatusOK, messagePage{

@@ -159,7 +159,7 @@ func (s *Web) switchPerson(v *visit) error {
 	if err := s.service.SignOut(v.r.Context(), v.caller, v.cookie(cookieSession)); err != nil {
 		return err
 	}
-	v.dropCookie(cookieSession)
+	v.dropSession()
 	v.dropCookie(cookieProfile)
 	return v.redirect("/welcome/" + url.PathEscape(v.r.PathValue("token")))
 }

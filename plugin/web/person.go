@@ -212,7 +212,7 @@ func (s *Web) eraseMyself(v *visit) error {
 	case err != nil:
 		return err
 	}
-	v.dropCookie(cookieSession)
+	v.dropSession()
 	v.dropCookie(cookieProfile)
 	v.dropCookie(cookieDevice)
 	return v.message(http.StatusOK, messagePage{Icon: "check", Heading: v.T("erase.done.title"), Lead: v.Rich("erase.done.lead", "Biller", v.Name())})

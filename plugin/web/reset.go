@@ -105,7 +105,7 @@ func (s *Web) reset(v *visit) error {
 	}
 	switch {
 	case err == nil && state.Handle == "":
-		v.dropCookie(cookieSession)
+		v.dropSession()
 		return v.redirect("/sign-in?notice=reset")
 	case err == nil:
 		return v.goOn(state)

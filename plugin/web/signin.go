@@ -99,7 +99,7 @@ func (s *Web) signOut(v *visit) error {
 	if err := s.service.SignOut(v.r.Context(), v.caller, v.cookie(cookieSession)); err != nil {
 		return err
 	}
-	v.dropCookie(cookieSession)
+	v.dropSession()
 	v.dropCookie(cookieSignUp)
 	v.dropCookie(cookieProfile)
 	return v.redirect("/sign-in?notice=out")

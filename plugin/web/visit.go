@@ -51,6 +51,9 @@ func (v *visit) needMember() (done bool, err error) {
 	session, err := v.web.service.Session(v.r.Context(), v.caller, v.cookie(cookieSession))
 	switch {
 	case apperr.Is(err, apperr.Unauthenticated):
+		if v.cookie(cookieSession) != "" {
+			v.forgetPages() // the session was ended elsewhere, or by itself
+		}
 		next := ""
 		if v.r.Method == http.MethodGet && v.r.URL.Path != "/" {
 			next = "?next=" + url.QueryEscape(v.Path(v.r.URL.Path))
@@ -96,6 +99,15 @@ func (v *visit) setCookie(name, value string, until time.Time) {
 	}
 	http.SetCookie(v.w, c)
 }
+
+// dropSession lets the browser forget a session that is over, and the pages that it
+// showed.
+func (v *visit) dropSession() {
+	v.dropCookie(cookieSession)
+	v.forgetPages()
+}
+
+func (v *visit) forgetPages() { v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`) }
 
 func (v *visit) dropCookie(name string) {
 	if v.cookie(name) == "" {
