@@ -19,9 +19,11 @@ type DisownStore interface {
 	// that no notice of this biller has, ErrLinkDead for one that was used.
 	Disowned(ctx context.Context, biller, tokenHash string) (Token, Activity, error)
 	// Disown uses the link up: of parallel calls one wins, the others get
-	// ErrLinkDead. An asking for a new password, a sign-up or a change of the address ends. Anything else ends every
-	// session, makes the password useless and mails the person a link to a new one.
-	Disown(ctx context.Context, biller string, in Disown) error
+	// ErrLinkDead. An asking for a new password, a sign-up or a change of the address
+	// ends. Anything else ends every session, makes the password useless, puts the
+	// address back that the notice went to and mails a link to a new password there;
+	// none if another sign-in has that address meanwhile. It returns the activity kept.
+	Disown(ctx context.Context, biller string, in Disown) (Activity, error)
 }
 
 // OpenDisown tells what a notice's link is about. It consumes nothing.
@@ -44,8 +46,8 @@ func (s *Service) Disown(ctx context.Context, c Caller, token string) error {
 		return err
 	}
 	a := s.activity(c, ActionDisowned, what.UserID)
-	a.Object, a.Detail = what.ID, map[string]string{"action": string(what.Action)}
-	err = s.Store.Disown(ctx, c.BillerID, Disown{
+	a.CustomerID, a.Object, a.Detail = what.CustomerID, what.ID, map[string]string{"action": string(what.Action)}
+	a, err = s.Store.Disown(ctx, c.BillerID, Disown{
 		TokenHash: s.Keys.Hash(c.BillerID, token), Activity: a,
 		Reset:          Reset{ID: s.IDs(), CreatedAt: a.At, ExpiresAt: a.At.Add(ResetLife)},
 		NormalizeEmail: s.NormalizeEmail,

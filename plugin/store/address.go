@@ -19,6 +19,11 @@ func (s *Store) StartAddressChange(ctx context.Context, biller string, ch portal
 		return err
 	}
 	defer tx.Rollback()
+	if _, err := lockUser(ctx, tx, biller, ch.UserID, s.db.ForUpdate()); apperr.Is(err, apperr.NotFound) {
+		return portal.ErrSignedOut // erased meanwhile
+	} else if err != nil {
+		return err
+	}
 	usedUp, err := takeAttempt(ctx, tx, biller, "address:"+ch.UserID, portal.AddressChanges(), ch.CreatedAt)
 	if err != nil {
 		return err
@@ -99,7 +104,18 @@ func findAddressChange(ctx context.Context, q querier, biller, userID string) (p
 }
 
 // ConfirmAddress implements portal.AddressStore.
-func (s *Store) ConfirmAddress(ctx context.Context, biller, userID, codeHash string, session portal.Session, a portal.Activity) (portal.AddressChange, error) {
+func (s *Store) ConfirmAddress(ctx context.Context, biller, userID, codeHash string, session portal.Session, a portal.Activity) (ch portal.AddressChange, err error) {
+	err = again(func() error {
+		ch, err = s.confirmAddress(ctx, biller, userID, codeHash, session, a)
+		return err
+	})
+	if sqldb.IsUnique(err) {
+		err = portal.ErrAddressTaken
+	}
+	return ch, err
+}
+
+func (s *Store) confirmAddress(ctx context.Context, biller, userID, codeHash string, session portal.Session, a portal.Activity) (portal.AddressChange, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.AddressChange{}, err
@@ -109,7 +125,11 @@ func (s *Store) ConfirmAddress(ctx context.Context, biller, userID, codeHash str
 	if err != nil {
 		return portal.AddressChange{}, err
 	}
-	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+	u, err := s.lockWithCustomers(ctx, tx, biller, userID, customers)
+	if apperr.Is(err, apperr.NotFound) {
+		return portal.AddressChange{}, portal.ErrNoAddressChange // erased meanwhile
+	}
+	if err != nil {
 		return portal.AddressChange{}, err
 	}
 	counted, err := one(ctx, tx, `
@@ -135,7 +155,7 @@ func (s *Store) ConfirmAddress(ctx context.Context, biller, userID, codeHash str
 		}
 		return portal.AddressChange{}, portal.ErrWrongCode
 	}
-	if err := s.changeAddress(ctx, tx, biller, ch, customers, session, a); err != nil {
+	if err := s.changeAddress(ctx, tx, biller, u, ch, customers, session, a); err != nil {
 		return portal.AddressChange{}, err
 	}
 	if err := tx.Commit(); err != nil {
@@ -146,15 +166,11 @@ func (s *Store) ConfirmAddress(ctx context.Context, biller, userID, codeHash str
 }
 
 // changeAddress puts a proven address in the place of the old one.
-func (s *Store) changeAddress(ctx context.Context, tx *sqlx.Tx, biller string, ch portal.AddressChange, customers []string, session portal.Session, a portal.Activity) error {
+func (s *Store) changeAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, ch portal.AddressChange, customers []string, session portal.Session, a portal.Activity) error {
 	if err := dropAddressChange(ctx, tx, biller, ch.UserID); err != nil {
 		return err
 	}
-	u, err := findUser(ctx, tx, biller, ch.UserID)
-	if err != nil {
-		return err
-	}
-	if err := setAddress(ctx, tx, biller, u, ch.Email, ch.EmailNorm, a.At); err != nil {
+	if err := s.setAddress(ctx, tx, biller, u, ch.Email, ch.EmailNorm, a.At); err != nil {
 		return err
 	}
 	if err := insertSession(ctx, tx, biller, session); err != nil {
@@ -167,9 +183,27 @@ func (s *Store) changeAddress(ctx context.Context, tx *sqlx.Tx, biller string, c
 	return s.record(ctx, tx, biller, a)
 }
 
+// lockWithCustomers locks a user after the customers with access, which were read
+// before. ErrNoPerson for an unknown user.
+func (s *Store) lockWithCustomers(ctx context.Context, tx *sqlx.Tx, biller, userID string, customers []string) (portal.User, error) {
+	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+		return portal.User{}, err
+	}
+	u, err := lockUser(ctx, tx, biller, userID, s.db.ForUpdate())
+	if err != nil {
+		return portal.User{}, err
+	}
+	granted, err := grantedCustomers(ctx, tx, biller, userID)
+	if err == nil && !within(granted, customers) {
+		err = errOvertaken
+	}
+	return u, err
+}
+
 // setAddress changes the address of a user and ends what the old one opened.
-// ErrAddressTaken if another user has it.
-func setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, email, emailNorm string, now time.Time) error {
+// ErrAddressTaken if another user has it; a unique index if one takes it now,
+// after which the transaction is over.
+func (s *Store) setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, email, emailNorm string, now time.Time) error {
 	changed, err := one(ctx, tx, `
 		UPDATE users
 		SET
@@ -180,13 +214,13 @@ func setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, 
 			FROM users o
 			WHERE o.biller_id = $3 AND o.email_norm = $2 AND o.id <> $4
 		)`, email, emailNorm, biller, u.ID)
-	if sqldb.IsUnique(err) || err == nil && !changed {
-		return portal.ErrAddressTaken
-	}
 	if err != nil {
 		return fmt.Errorf("change address: %w", err)
 	}
-	if err := endResets(ctx, tx, biller, u.EmailNorm, now); err != nil {
+	if !changed {
+		return portal.ErrAddressTaken
+	}
+	if err := s.endResets(ctx, tx, biller, u.EmailNorm, now); err != nil {
 		return err
 	}
 	return deleteSessions(ctx, tx, biller, u.ID)

@@ -64,7 +64,15 @@ func insertAgreement(ctx context.Context, q querier, biller string, v portal.Agr
 }
 
 // AcceptAgreement implements portal.AgreementStore.
-func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session, did portal.Activity) (portal.Session, error) {
+func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session, did portal.Activity) (started portal.Session, err error) {
+	err = again(func() error {
+		started, err = s.acceptAgreement(ctx, biller, holder, a, session, did)
+		return err
+	})
+	return started, err
+}
+
+func (s *Store) acceptAgreement(ctx context.Context, biller string, holder portal.HolderHash, a portal.Acceptance, session portal.Session, did portal.Activity) (portal.Session, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.Session{}, err
@@ -78,7 +86,9 @@ func (s *Store) AcceptAgreement(ctx context.Context, biller string, holder porta
 	if err != nil {
 		return portal.Session{}, err
 	}
-	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+	if _, err := s.lockWithCustomers(ctx, tx, biller, userID, customers); apperr.Is(err, apperr.NotFound) {
+		return portal.Session{}, holderEnded(holder) // erased meanwhile
+	} else if err != nil {
 		return portal.Session{}, err
 	}
 	if err := useHolder(ctx, tx, biller, holder, userID); err != nil {
@@ -119,6 +129,13 @@ func holderUser(ctx context.Context, q querier, biller string, holder portal.Hol
 		err = portal.ErrWrongStep
 	}
 	return row.UserID, err
+}
+
+func holderEnded(holder portal.HolderHash) error {
+	if holder.Session != "" {
+		return portal.ErrSignedOut
+	}
+	return portal.ErrSignUpEnded
 }
 
 // useHolder ends the session, and every sign-up of the user: one caller can.
@@ -183,6 +200,10 @@ func tellCustomers(ctx context.Context, q querier, biller string, customerIDs []
 
 // DeclineAgreement implements portal.AgreementStore.
 func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) error {
+	return again(func() error { return s.declineAgreement(ctx, biller, holder, now) })
+}
+
+func (s *Store) declineAgreement(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return err
@@ -199,7 +220,9 @@ func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder port
 	if err != nil {
 		return err
 	}
-	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+	if _, err := s.lockWithCustomers(ctx, tx, biller, userID, customers); apperr.Is(err, apperr.NotFound) {
+		return nil // erased meanwhile
+	} else if err != nil {
 		return err
 	}
 	if holder.Session != "" {

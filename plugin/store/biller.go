@@ -101,6 +101,15 @@ func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
 		return err
 	}
 	defer tx.Rollback()
+	for _, lock := range []string{
+		`SELECT biller_id FROM billers WHERE biller_id = $1`,
+		`SELECT id FROM customers WHERE biller_id = $1 ORDER BY id`,
+		`SELECT id FROM users WHERE biller_id = $1 ORDER BY id`,
+	} {
+		if _, err := tx.ExecContext(ctx, lock+s.db.ForUpdate(), biller); err != nil {
+			return fmt.Errorf("lock everything: %w", err)
+		}
+	}
 	for _, table := range tables() {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE biller_id = $1`, biller); err != nil {
 			return fmt.Errorf("purge %s: %w", table, err)
@@ -112,11 +121,12 @@ func (s *Store) PurgeBiller(ctx context.Context, biller string) error {
 	return tx.Commit()
 }
 
-// tables lists all tables: billers first, which keeps late writers out, then
-// those that refer to later ones.
+// tables lists all tables: billers first, which keeps late writers out, then those
+// that refer to later ones, and in the order of locks as far as they do not.
 func tables() []string {
 	return []string{
-		"billers", "throttles", "access_requests", "erased_acceptances", "acceptances", "agreements", "sessions", "grants", "signup_customers", "signups", "devices", "address_changes",
-		"users", "tokens", "history", "invitations", "customer_terms", "customers", "proofs", "activity", "resets",
+		"billers", "erased_acceptances", "acceptances", "agreements", "access_requests", "sessions", "devices", "address_changes", "grants",
+		"signup_customers", "signups", "history", "invitations", "customer_terms", "proofs", "resets", "users", "customers",
+		"tokens", "throttles", "activity",
 	}
 }

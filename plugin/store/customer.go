@@ -94,18 +94,6 @@ func readCustomer(ctx context.Context, q querier, query, biller, id string) (cus
 	return row, nil
 }
 
-// lockCustomers locks several customers, always in the same order.
-func (s *Store) lockCustomers(ctx context.Context, tx *sqlx.Tx, biller string, ids []string) error {
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		if _, err := s.lockCustomer(ctx, tx, biller, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // CustomerView implements portal.CustomerStore.
 func (s *Store) CustomerView(ctx context.Context, biller, customerID string, now time.Time) (portal.CustomerView, error) {
 	row, err := findCustomer(ctx, s.db.R, biller, customerID)

@@ -65,19 +65,6 @@ func (s *Store) EraseUser(ctx context.Context, biller, userID, pseudonym string,
 	return nil
 }
 
-// lockUser reads a user whom one caller may erase.
-func lockUser(ctx context.Context, tx *sqlx.Tx, biller, userID, forUpdate string) (portal.User, error) {
-	var row userRow
-	found, err := get(ctx, tx, &row, selectUser+` AND id = $2`+forUpdate, biller, userID)
-	if err != nil {
-		return portal.User{}, fmt.Errorf("lock user: %w", err)
-	}
-	if !found {
-		return portal.User{}, portal.ErrNoPerson
-	}
-	return row.user(), nil
-}
-
 // addressesOf returns every spelling of every address that the portal knows of the
 // person, from sign-ups, invitations and changes of the address.
 func addressesOf(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User) ([]string, error) {

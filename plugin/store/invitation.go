@@ -96,12 +96,24 @@ func newestInvitation(ctx context.Context, q querier, biller, customerID string)
 }
 
 // Invite implements portal.InvitationStore.
-func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitation) (portal.Invitation, error) {
+func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitation) (inv portal.Invitation, err error) {
+	err = again(func() error {
+		inv, err = s.invite(ctx, biller, in)
+		return err
+	})
+	return inv, err
+}
+
+func (s *Store) invite(ctx context.Context, biller string, in portal.SendInvitation) (portal.Invitation, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return portal.Invitation{}, err
 	}
 	defer tx.Rollback()
+	differing, err := s.lockDiffering(ctx, tx, biller, in)
+	if err != nil {
+		return portal.Invitation{}, err
+	}
 	customer, err := s.lockCustomer(ctx, tx, biller, in.CustomerID)
 	if err != nil {
 		return portal.Invitation{}, err
@@ -113,7 +125,7 @@ func (s *Store) Invite(ctx context.Context, biller string, in portal.SendInvitat
 	if err := portal.CheckInvitable(customer.customer(), portal.Status(customer.Status), a.Granted); err != nil {
 		return portal.Invitation{}, err
 	}
-	if err := s.settleDiffering(ctx, tx, biller, customer, in); err != nil {
+	if err := s.settleDiffering(ctx, tx, biller, customer, differing, in); err != nil {
 		return portal.Invitation{}, err
 	}
 	sent, err := sendTimes(ctx, tx, biller, in.CustomerID, in.Now.Add(-portal.SendWindow))

@@ -56,7 +56,7 @@ func (s *Store) FinishProof(ctx context.Context, biller string, in portal.Finish
 		return err
 	}
 	defer tx.Rollback()
-	row, err := heldProof(ctx, tx, biller, in.HandleHash, now, s.db.ForUpdate())
+	row, err := heldProof(ctx, tx, biller, in.HandleHash, now, "")
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,14 @@ func (s *Store) FinishProof(ctx context.Context, biller string, in portal.Finish
 	created, err := insertUser(ctx, tx, biller, in.SignUp, in.UserID, now)
 	if err != nil {
 		return err
+	}
+	// Others may have been faster until the customers were locked.
+	if row, err = heldProof(ctx, tx, biller, in.HandleHash, now, s.db.ForUpdate()); err != nil {
+		return err
+	}
+	p = row.proof()
+	if _, ok := p.Step.Next(portal.ProofFinish); !ok {
+		return portal.ErrWrongStep
 	}
 	if !created {
 		if err := moveProof(ctx, tx, biller, p, portal.ProofEnd); err != nil {

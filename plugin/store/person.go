@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // lockPerson locks the customers of a person, so that their statuses change with
@@ -21,9 +23,16 @@ func (s *Store) lockPerson(ctx context.Context, tx *sqlx.Tx, biller string, a po
 	if err := s.lockCustomers(ctx, tx, biller, touched); err != nil {
 		return portal.User{}, nil, err
 	}
+	u, err := lockUser(ctx, tx, biller, a.UserID, s.db.ForUpdate())
+	if err != nil {
+		return portal.User{}, nil, err
+	}
 	customers, err := grantedCustomers(ctx, tx, biller, a.UserID)
 	if err != nil {
 		return portal.User{}, nil, err
+	}
+	if again, err := touchedCustomers(ctx, tx, biller, a.UserID); err != nil || !within(again, touched) {
+		return portal.User{}, nil, cmp.Or(err, errOvertaken)
 	}
 	var state string
 	found, err := get(ctx, tx, &state, `
@@ -36,8 +45,7 @@ func (s *Store) lockPerson(ctx context.Context, tx *sqlx.Tx, biller string, a po
 	if !found {
 		return portal.User{}, nil, portal.ErrNoPerson
 	}
-	u, err := findUser(ctx, tx, biller, a.UserID)
-	return u, customers, err
+	return u, customers, nil
 }
 
 // touchedCustomers are those whose status may follow from a person: by a grant of
@@ -73,6 +81,10 @@ func touchedCustomers(ctx context.Context, q querier, biller, userID string) ([]
 // that f returns, for the customer or, everywhere being true, for all of the
 // person's customers.
 func (s *Store) inPerson(ctx context.Context, biller string, a portal.Activity, everywhere bool, f func(*sqlx.Tx, portal.User) (portal.HistoryEntry, error)) error {
+	return again(func() error { return s.inPersonOnce(ctx, biller, a, everywhere, f) })
+}
+
+func (s *Store) inPersonOnce(ctx context.Context, biller string, a portal.Activity, everywhere bool, f func(*sqlx.Tx, portal.User) (portal.HistoryEntry, error)) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return err
@@ -124,7 +136,7 @@ func (s *Store) shut(ctx context.Context, tx *sqlx.Tx, biller string, u portal.U
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
-	if err := endResets(ctx, tx, biller, u.EmailNorm, now); err != nil {
+	if err := s.endResets(ctx, tx, biller, u.EmailNorm, now); err != nil {
 		return err
 	}
 	if err := dropAddressChange(ctx, tx, biller, u.ID); err != nil {
@@ -232,22 +244,69 @@ func (s *Store) KeepAddress(ctx context.Context, biller string, a portal.Activit
 	})
 }
 
-// settleDiffering deals with those who sign in for the customer with an address
-// that is not the profile's and that nobody decided to keep: ErrSignInDiffers, or
-// their end where the profile's address is invited instead.
-func (s *Store) settleDiffering(ctx context.Context, tx *sqlx.Tx, biller string, c customerRow, in portal.SendInvitation) error {
+// lockDiffering locks those whom the invitation replaces, after all customers whose
+// status may follow from them, and the invited one.
+func (s *Store) lockDiffering(ctx context.Context, tx *sqlx.Tx, biller string, in portal.SendInvitation) ([]string, error) {
+	if !in.Replace {
+		return nil, nil
+	}
+	ids, err := differing(ctx, tx, biller, in.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	customers := []string{in.CustomerID}
+	for _, id := range ids {
+		touched, err := touchedCustomers(ctx, tx, biller, id)
+		if err != nil {
+			return nil, err
+		}
+		customers = append(customers, touched...)
+	}
+	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if _, err := lockUser(ctx, tx, biller, id, s.db.ForUpdate()); apperr.Is(err, apperr.NotFound) {
+			return nil, errOvertaken // erased meanwhile
+		} else if err != nil {
+			return nil, err
+		}
+		if touched, err := touchedCustomers(ctx, tx, biller, id); err != nil || !within(touched, customers) {
+			return nil, cmp.Or(err, errOvertaken)
+		}
+	}
+	return ids, nil
+}
+
+// differing are those who sign in for a customer with an address that is not the
+// profile's and that nobody decided to keep.
+func differing(ctx context.Context, q querier, biller, customerID string) ([]string, error) {
 	var ids []string
-	if err := selectAll(ctx, tx, &ids, `
+	if err := selectAll(ctx, q, &ids, `
 		SELECT g.user_id
 		FROM grants g
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
 		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state = 'active' AND `+differs+`
-		ORDER BY g.user_id`, biller, c.ID); err != nil {
-		return fmt.Errorf("find people: %w", err)
+		ORDER BY g.user_id`, biller, customerID); err != nil {
+		return nil, fmt.Errorf("find people: %w", err)
+	}
+	return ids, nil
+}
+
+// settleDiffering deals with those who sign in for the customer with an address
+// that is not the profile's and that nobody decided to keep: ErrSignInDiffers, or
+// their end where the profile's address is invited instead.
+func (s *Store) settleDiffering(ctx context.Context, tx *sqlx.Tx, biller string, c customerRow, locked []string, in portal.SendInvitation) error {
+	ids, err := differing(ctx, tx, biller, c.ID)
+	if err != nil {
+		return err
 	}
 	if len(ids) > 0 && !in.Replace {
 		return portal.ErrSignInDiffers
+	}
+	if !within(ids, locked) {
+		return errOvertaken
 	}
 	for _, id := range ids {
 		if err := s.replace(ctx, tx, biller, c, id, in); err != nil {

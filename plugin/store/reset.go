@@ -119,10 +119,7 @@ func (s *Store) UseReset(ctx context.Context, biller string, in portal.NewPasswo
 	defer tx.Rollback()
 	switch {
 	case account.User != nil:
-		if err := consumeReset(ctx, tx, biller, r, now); err != nil {
-			return false, err
-		}
-		return false, s.setPassword(ctx, tx, biller, *account.User, in)
+		return false, s.setPassword(ctx, tx, biller, account.User.ID, r, in, now)
 	case len(account.SignUps) > 0:
 		return true, s.confirmByReset(ctx, tx, biller, account.SignUps[0].ID, r, in, now)
 	}
@@ -130,7 +127,10 @@ func (s *Store) UseReset(ctx context.Context, biller string, in portal.NewPasswo
 }
 
 // consumeReset ends the link, and the other open ones of the address.
-func consumeReset(ctx context.Context, tx *sqlx.Tx, biller string, r portal.Reset, now time.Time) error {
+func (s *Store) consumeReset(ctx context.Context, tx *sqlx.Tx, biller string, r portal.Reset, now time.Time) error {
+	if err := s.lockResets(ctx, tx, biller, r.EmailNorm); err != nil {
+		return err
+	}
 	won, err := one(ctx, tx, `
 		UPDATE resets
 		SET used_at = $1
@@ -141,12 +141,15 @@ func consumeReset(ctx context.Context, tx *sqlx.Tx, biller string, r portal.Rese
 	if !won {
 		return portal.ErrResetGone
 	}
-	return endResets(ctx, tx, biller, r.EmailNorm, now)
+	return s.endResets(ctx, tx, biller, r.EmailNorm, now)
 }
 
 // endResets ends the open links of an address.
-func endResets(ctx context.Context, q querier, biller, emailNorm string, now time.Time) error {
-	_, err := q.ExecContext(ctx, `
+func (s *Store) endResets(ctx context.Context, tx *sqlx.Tx, biller, emailNorm string, now time.Time) error {
+	if err := s.lockResets(ctx, tx, biller, emailNorm); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `
 		UPDATE resets
 		SET used_at = $1
 		WHERE biller_id = $2 AND email_norm = $3 AND used_at = 0`, us(now), biller, emailNorm)
@@ -156,8 +159,19 @@ func endResets(ctx context.Context, q querier, biller, emailNorm string, now tim
 	return nil
 }
 
-// setPassword gives a user the new password, ends its sessions and commits.
-func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, in portal.NewPassword) error {
+// setPassword uses a reset of a user who has its address, ends the user's sessions
+// and commits.
+func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller, userID string, r portal.Reset, in portal.NewPassword, now time.Time) error {
+	u, err := lockUser(ctx, tx, biller, userID, s.db.ForUpdate())
+	if apperr.Is(err, apperr.NotFound) || err == nil && u.EmailNorm != r.EmailNorm {
+		return portal.ErrResetGone // erased, or has another address meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.consumeReset(ctx, tx, biller, r, now); err != nil {
+		return err
+	}
 	set, err := one(ctx, tx, `
 		UPDATE users
 		SET password_hash = $1
@@ -202,7 +216,7 @@ func (s *Store) confirmByReset(ctx context.Context, tx *sqlx.Tx, biller, signUpI
 	if err != nil {
 		return err
 	}
-	if err := consumeReset(ctx, tx, biller, r, now); err != nil {
+	if err := s.consumeReset(ctx, tx, biller, r, now); err != nil {
 		return err
 	}
 	su := row.signUp()
@@ -268,7 +282,7 @@ func (s *Store) ChangePassword(ctx context.Context, biller, oldHash, newHash str
 	if err != nil {
 		return err
 	}
-	if err := endResets(ctx, tx, biller, u.EmailNorm, a.At); err != nil {
+	if err := s.endResets(ctx, tx, biller, u.EmailNorm, a.At); err != nil {
 		return err
 	}
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {

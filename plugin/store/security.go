@@ -8,6 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // Sessions implements portal.SecurityStore.
@@ -51,6 +52,11 @@ func (s *Store) EndSessions(ctx context.Context, biller, userID, keepHash string
 		return 0, err
 	}
 	defer tx.Rollback()
+	if _, err := lockUser(ctx, tx, biller, userID, s.db.ForUpdate()); apperr.Is(err, apperr.NotFound) {
+		return 0, nil // erased meanwhile, and the sessions with it
+	} else if err != nil {
+		return 0, err
+	}
 	query, args := `
 		DELETE FROM sessions
 		WHERE biller_id = ? AND user_id = ? AND token_hash <> ?`, []any{biller, userID, keepHash}

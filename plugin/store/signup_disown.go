@@ -7,21 +7,16 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
-	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // undoSignUp ends a sign-up that was not the invited person's, and frees the
 // invitation. One that has become a sign-in is shut to everybody but the owner of
 // the mailbox.
-func (s *Store) undoSignUp(ctx context.Context, tx *sqlx.Tx, biller string, what portal.Activity, in portal.Disown) error {
-	row, err := s.lockSignUp(ctx, tx, biller, what.ID)
-	if errors.Is(err, portal.ErrUnknownLink) {
-		return nil // it is gone: there is nothing to end
+func (s *Store) undoSignUp(ctx context.Context, tx *sqlx.Tx, biller string, d disowned, in portal.Disown) error {
+	if d.signUp == nil {
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	su := row.signUp()
+	su := *d.signUp
 	inv, err := findInvitation(ctx, tx, biller, su.InvitationID)
 	if err != nil {
 		return err
@@ -29,7 +24,7 @@ func (s *Store) undoSignUp(ctx context.Context, tx *sqlx.Tx, biller string, what
 	entry := portal.HistoryEntry{At: in.Activity.At, Kind: portal.HistoryDisowned, Detail: su.Email + " says that somebody else began this sign-up."}
 	switch _, open := su.Step.Next(portal.SignUpVoid); {
 	case su.UserID != "":
-		if err := s.secureUser(ctx, tx, biller, su.UserID, in); err != nil {
+		if err := s.secure(ctx, tx, biller, d, su.Email, in); err != nil {
 			return err
 		}
 		entry.Detail = su.Email + " says that somebody else signed up. The password has ended, and a link to a new one was mailed."
@@ -47,32 +42,15 @@ func (s *Store) undoSignUp(ctx context.Context, tx *sqlx.Tx, biller string, what
 
 // undoProof ends a sign-up without an invitation that was not the owner's of the
 // mailbox.
-func (s *Store) undoProof(ctx context.Context, tx *sqlx.Tx, biller string, what portal.Activity, in portal.Disown) error {
-	row, err := findProof(ctx, tx, biller, what.ID, s.db.ForUpdate())
-	if errors.Is(err, portal.ErrUnknownLink) {
-		return nil // it is gone: there is nothing to end
-	}
-	if err != nil {
-		return err
-	}
-	p := row.proof()
-	if p.UserID != "" {
-		return s.secureUser(ctx, tx, biller, p.UserID, in)
-	}
-	if _, open := p.Step.Next(portal.ProofEnd); !open {
+func (s *Store) undoProof(ctx context.Context, tx *sqlx.Tx, biller string, d disowned, in portal.Disown) error {
+	if d.proof == nil {
 		return nil
 	}
-	return moveProof(ctx, tx, biller, p, portal.ProofEnd)
-}
-
-// secureUser is secure for somebody who may have been erased meanwhile.
-func (s *Store) secureUser(ctx context.Context, tx *sqlx.Tx, biller, userID string, in portal.Disown) error {
-	u, err := findUser(ctx, tx, biller, userID)
-	if apperr.Is(err, apperr.NotFound) {
+	if d.proof.UserID != "" {
+		return s.secure(ctx, tx, biller, d, d.proof.Email, in)
+	}
+	if _, open := d.proof.Step.Next(portal.ProofEnd); !open {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	return s.secure(ctx, tx, biller, u, in)
+	return moveProof(ctx, tx, biller, *d.proof, portal.ProofEnd)
 }

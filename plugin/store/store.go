@@ -3,7 +3,9 @@
 // portal inside it, and names the biller for every table.
 //
 // Whoever changes something about a customer locks the customer's row first, so
-// one customer's invitation, sign-ups and status change one after another.
+// one customer's invitation, sign-ups and status change one after another; who
+// changes something about a person locks the person's row next. lock.go has the
+// whole order.
 package store
 
 import (

@@ -23,6 +23,7 @@ const closedRequestsKept = 90 * 24 * time.Hour
 
 // Sweep implements portal.CustomerStore. Each statement stands alone.
 func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
+	skip := s.db.SkipLocked()
 	deletions := []struct {
 		query string
 		until time.Time
@@ -32,55 +33,55 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				SELECT token_hash
 				FROM sessions
 				WHERE biller_id = $1 AND seen_at <= $2
-				LIMIT $3)`, now.Add(-portal.SessionIdle)},
+				LIMIT $3` + skip + `)`, now.Add(-portal.SessionIdle)},
 		{`DELETE FROM throttles
 			WHERE biller_id = $1 AND name IN (
 				SELECT name
 				FROM throttles
 				WHERE biller_id = $1 AND ends_at <= $2
-				LIMIT $3)`, now},
+				LIMIT $3` + skip + `)`, now},
 		{`DELETE FROM activity
 			WHERE biller_id = $1 AND id IN (
 				SELECT id
 				FROM activity
 				WHERE biller_id = $1 AND at <= $2
-				LIMIT $3)`, now.Add(-activityKept)},
+				LIMIT $3` + skip + `)`, now.Add(-activityKept)},
 		{`DELETE FROM devices
 			WHERE biller_id = $1 AND (user_id, hash) IN (
 				SELECT user_id, hash
 				FROM devices
 				WHERE biller_id = $1 AND seen_at <= $2
-				LIMIT $3)`, now.Add(-portal.DeviceLife)},
+				LIMIT $3` + skip + `)`, now.Add(-portal.DeviceLife)},
 		{`DELETE FROM address_changes
 			WHERE biller_id = $1 AND user_id IN (
 				SELECT user_id
 				FROM address_changes
 				WHERE biller_id = $1 AND expires_at <= $2
-				LIMIT $3)`, now},
+				LIMIT $3` + skip + `)`, now},
 		{`DELETE FROM resets
 			WHERE biller_id = $1 AND id IN (
 				SELECT id
 				FROM resets
 				WHERE biller_id = $1 AND expires_at <= $2
-				LIMIT $3)`, now.Add(-resetsKept)},
+				LIMIT $3` + skip + `)`, now.Add(-resetsKept)},
 		{`DELETE FROM access_requests
 			WHERE biller_id = $1 AND id IN (
 				SELECT id
 				FROM access_requests
 				WHERE biller_id = $1 AND expires_at <= $2
-				LIMIT $3)`, now.Add(-closedRequestsKept)},
+				LIMIT $3` + skip + `)`, now.Add(-closedRequestsKept)},
 		{`DELETE FROM proofs
 			WHERE biller_id = $1 AND id IN (
 				SELECT id
 				FROM proofs
 				WHERE biller_id = $1 AND expires_at <= $2
-				LIMIT $3)`, now.Add(-resetsKept)},
+				LIMIT $3` + skip + `)`, now.Add(-resetsKept)},
 		{`DELETE FROM tokens
 			WHERE biller_id = $1 AND hash IN (
 				SELECT hash
 				FROM tokens
 				WHERE biller_id = $1 AND expires_at <= $2
-				LIMIT $3)`, now.Add(-tokensKept)},
+				LIMIT $3` + skip + `)`, now.Add(-tokensKept)},
 	}
 	most := 0
 	for _, d := range deletions {
