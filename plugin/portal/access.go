@@ -18,11 +18,9 @@ const (
 	maxAccessMessage    = 500
 )
 
-// AccessAsks is how often access may be asked for: with one link, for one address,
-// and from one network address.
-func AccessAsks() (link, email, ip Attempts) {
-	return Attempts{Limit: 3, Window: 24 * time.Hour}, Attempts{Limit: 3, Window: 24 * time.Hour}, Attempts{Limit: 20, Window: time.Hour}
-}
+// AccessAsks is how often access may be asked for with one link, and for one
+// address. GuardAccess says how often from one network.
+func AccessAsks() Attempts { return Attempts{Limit: 3, Window: 24 * time.Hour} }
 
 // Errors of asking for access.
 var (
@@ -171,7 +169,7 @@ func (s *Service) askable(ctx context.Context, c Caller, token string) (Link, er
 // AskAccess asks staff for access with an invitation that went to another
 // address. The answer is the same whether a request is kept, one is open already,
 // or the address is known. Invalid with the fields "name", "email" and "message";
-// TooManyRequests after AccessAsks; ErrLinkDead, ErrUnknownLink.
+// TooManyRequests after AccessAsks and GuardAccess; ErrLinkDead, ErrUnknownLink.
 func (s *Service) AskAccess(ctx context.Context, c Caller, token, name, email, message string) error {
 	link, err := s.askable(ctx, c, token)
 	if err != nil {
@@ -215,20 +213,13 @@ func (s *Service) accessRequest(link Link, name, email, message string) (AccessR
 	}, nil
 }
 
-// limitAsking counts what is asked with a link, for an address and from a network
-// address.
+// limitAsking counts what is asked from a network, with a link and for an address.
 func (s *Service) limitAsking(ctx context.Context, c Caller, link Link, r AccessRequest) error {
-	byLink, byEmail, byIP := AccessAsks()
-	limits := []struct {
-		key  string
-		rule Attempts
-	}{
-		{"ask:" + c.ip(), byIP},
-		{"ask:" + link.Token.Hash, byLink},
-		{"ask:" + s.Keys.Hash(c.BillerID, r.EmailNorm), byEmail},
+	if err := s.Throttle(ctx, c, GuardAccess); err != nil {
+		return err
 	}
-	for _, l := range limits {
-		retryAt, err := s.Store.TakeAttempt(ctx, c.BillerID, l.key, l.rule, s.Now())
+	for _, key := range []string{"ask:" + link.Token.Hash, "ask:" + s.Keys.Hash(c.BillerID, r.EmailNorm)} {
+		retryAt, err := s.Store.TakeAttempt(ctx, c.BillerID, key, AccessAsks(), s.Now())
 		if err != nil {
 			return err
 		}

@@ -205,7 +205,6 @@ func TestEverythingIsThrottled(t *testing.T) {
 				_, err := w.Confirm(ctx, c, handle, "000000")
 				return err
 			},
-			portal.GuardAccess: func() error { return w.Throttle(ctx, c, portal.GuardAccess) },
 		} {
 			for range name.Limits().Address.Limit {
 				if err := guarded(); apperr.Is(err, apperr.TooManyRequests) && name == portal.GuardCode {
@@ -214,6 +213,38 @@ func TestEverythingIsThrottled(t *testing.T) {
 			}
 			wantCode(t, guarded(), apperr.TooManyRequests)
 		}
+	})
+}
+
+// TestAskingForAccessIsThrottled: by address and network too, so that nobody with
+// many links fills the list of staff.
+func TestAskingForAccessIsThrottled(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		one, other := w.invited(t, "c1"), w.invited(t, "c4")
+		ask := func(ip, link string) error {
+			return w.AskAccess(t.Context(), at(w.caller, ip), link, "Sam Lee", "sam@elsewhere.example", "")
+		}
+		limits := portal.GuardAccess.Limits()
+		for i := range limits.Address.Limit {
+			if err := ask("192.0.2.9", one); i < portal.AccessAsks().Limit {
+				must(t, err)
+			}
+		}
+		refused := func(ip string, throttled bool) {
+			t.Helper()
+			err := w.AskAccess(t.Context(), at(w.caller, ip), other, "Kim", "kim"+ip+"@elsewhere.example", "")
+			if throttled != apperr.Is(err, apperr.TooManyRequests) {
+				t.Errorf("from %s: %v", ip, err)
+			}
+		}
+		refused("192.0.2.9", true)
+		refused("192.0.2.8", false)
+		for i := range limits.Network.Limit - limits.Address.Limit - 1 {
+			_ = ask(fmt.Sprintf("192.0.2.%d", 100+i), one) // only counts
+		}
+		refused("192.0.2.7", true)
+		refused("198.51.100.7", false)
 	})
 }
 
