@@ -108,7 +108,7 @@ func TestMistakeJoiningProfiles(t *testing.T) {
 	t.Parallel()
 	r := sqliteRig(t, nil)
 	b := r.registered("c1", elena)
-	b.open("/").wants(200, "June weekly service").lacks("Rentals")
+	b.open("/").wants(200, "June weekly service", "has another customer profile with your address: Rivera Rentals LLC").lacks("Rentals only")
 	b.do(http.MethodGet, "/invoices/inv4", nil).wants(404)
 	b.do(http.MethodPost, "/profile", url.Values{"customer": {"c2"}}).wants(404)
 	if got := r.status("c2"); got != "Not invited" {

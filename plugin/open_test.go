@@ -240,3 +240,65 @@ func TestSignUpResend(t *testing.T) {
 	b.press(b.open("/sign-up?again=1"), "Continue", "email", elena).wants(200, "Check your mail")
 	b.press(p, "Confirm my email", "code", codeOf(t, r.mail("security", treasurer, 5))).wants(409, "Sign-up was started again")
 }
+
+// TestCase19MatchAfterConfirmation: what was not in the invitation is offered once
+// the address is confirmed, and only **Add** gives it.
+func TestCase19MatchAfterConfirmation(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		const text = "Northwind Utilities has another customer profile with your address: Rivera Rentals LLC"
+		b := r.registered("c1", elena)
+		p := b.open("/").wants(200, "You owe", text, "NW-1107", "Add", "Dismiss").lacks("Rentals only", "Add all")
+		stranger := r.browser(contoso)
+		stranger.do(http.MethodPost, "/matches/c2/add", url.Values{}).wants(303)
+		b.do(http.MethodPost, "/matches/c3/add", url.Values{}).wants(409, "This offer is no longer open.")
+		b.do(http.MethodPost, "/matches/x1/add", url.Values{}).wants(409)
+		if got := r.status("c2"); got != "Not invited" {
+			t.Errorf("status %s", got)
+		}
+		p = b.press(p, "Add").wants(200, "Rivera Rentals LLC was added to your portal.").lacks("another customer profile")
+		b.press(p, "Rivera Rentals LLC").wants(200, "Rentals only")
+		b.do(http.MethodPost, "/matches/c2/add", url.Values{}).wants(409, "This offer is no longer open.")
+		if got := r.status("c2"); got != "Registered" {
+			t.Errorf("status %s", got)
+		}
+		r.eventually("the audit log knows", func() bool {
+			for _, a := range r.Host.Audits() {
+				if a.Action == "access.added" && a.Biller == northwind && a.CustomerID == "c2" {
+					return true
+				}
+			}
+			return false
+		})
+		r.staff(wire.Slot, portal.AbilityInvite).open("/customer?customer=c2").wants(200, "Registered", elena)
+	})
+}
+
+// TestMatchDismissed: offered once; **Add all** takes what the page listed, no more.
+func TestMatchDismissed(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	b := r.registered("c1", elena)
+	p := b.open("/")
+	b.press(p, "Dismiss").wants(200, "You owe").lacks("another customer profile")
+	b.press(p, "Dismiss").wants(200, "You owe") // in a second tab
+	if got := r.status("c2"); got != "Not invited" {
+		t.Errorf("status %s", got)
+	}
+	harbor := customers()[2]
+	harbor.Email = elena
+	r.changed(harbor)
+	b.open("/").wants(200, "another customer profile").lacks("Add all")
+	late := customers()[3]
+	late.Email = elena
+	r.changed(late)
+	page := b.open("/").wants(200, "Add all", "No Mail")
+	more := sdk.Customer{ID: "c9", Name: "Nine", DisplayName: "Nine", Email: elena, Version: 1}
+	if err := r.Handle(t.Context(), northwind, sdk.Event{ID: "c9", Kind: sdk.CustomerCreated, At: time.Now(), Customer: more}); err != nil {
+		t.Fatal(err)
+	}
+	b.press(page, "Add all").wants(200, "2 customers were added to your portal.", "has another customer profile with your address: Nine")
+	r.set(northwind, portal.SettingOpenSignUp, false)
+	b.open("/").wants(200).lacks("another customer profile")
+	b.do(http.MethodPost, "/matches/c9/add", url.Values{}).wants(409)
+
+}

@@ -12,6 +12,9 @@ func (t Text) Date(at time.Time) string { return t.date("date.long", at.In(t.zon
 // ShortDate is Date for tables: "Jun 9, 2026".
 func (t Text) ShortDate(at time.Time) string { return t.date("date.short", at.In(t.zone)) }
 
+// PlainDay is Date for files: "2026-06-09".
+func (t Text) PlainDay(at time.Time) string { return at.In(t.zone).Format(time.DateOnly) }
+
 // DateTime writes a moment: "June 8, 2026, 9:01 AM".
 func (t Text) DateTime(at time.Time) string {
 	at = at.In(t.zone)

@@ -65,6 +65,8 @@ const (
 	ActionUserEnabled  Action = "user.enabled"
 	// ActionUserErased is about a pseudonym.
 	ActionUserErased Action = "user.erased"
+	// ActionReportExported is of staff, about a file of the report, the Object.
+	ActionReportExported Action = "report.exported"
 	// ActionDisowned is "This wasn't me" about another activity, its Object.
 	ActionDisowned Action = "activity.disowned"
 )

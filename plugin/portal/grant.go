@@ -14,6 +14,9 @@ const (
 	GrantActive    GrantState = "active"
 	GrantSuspended GrantState = "suspended"
 	GrantRemoved   GrantState = "removed"
+	// GrantDismissed never gave access: the person does not want what their address
+	// offered.
+	GrantDismissed GrantState = "dismissed"
 )
 
 // Right says what a person may do for a customer, beyond seeing its data.
@@ -47,23 +50,38 @@ type Grant struct {
 func (g Grant) MayPay() bool { return g.Right == RightPayer }
 
 // Offer is an open invitation for the address of somebody who has an account:
-// "{Biller} added {CustomerName} to your portal."
+// "{Biller} added {CustomerName} to your portal." Without an InvitationID it is a
+// match: another customer with the address, which the biller has not invited.
 type Offer struct {
-	InvitationID, CustomerID, CustomerName string
-	ExpiresAt                              time.Time
+	InvitationID, CustomerID, CustomerName, Number string
+	// ExpiresAt is zero for a match.
+	ExpiresAt time.Time
 }
+
+// Match tells whether only the address makes the offer; AddMatch takes it.
+func (o Offer) Match() bool { return o.InvitationID == "" }
 
 // GrantStore makes grants of offers.
 type GrantStore interface {
 	// Offers lists the open, unexpired invitations of unarchived customers to the
-	// user's address on which the user has no active grant.
-	Offers(ctx context.Context, biller, userID string, now time.Time) ([]Offer, error)
-	// AddOffer makes the grant and closes the invitation; it returns the customer. ErrOfferGone for
-	// anything Offers does not list; of parallel calls one wins.
-	AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) (customerID string, err error)
+	// user's address on which the user has no active grant and, if matches is set,
+	// the other customers with that address, which AddMatch describes.
+	Offers(ctx context.Context, biller, userID string, matches bool, now time.Time) ([]Offer, error)
+	// AddOffer makes the grant, closes the invitation, which is the activity's Object,
+	// and keeps the activity; it returns the customer. ErrOfferGone for anything
+	// Offers does not list; of parallel calls one wins.
+	AddOffer(ctx context.Context, biller string, a Activity) (customerID string, err error)
+	// AddMatch grants the activity's customer, whose address is the confirmed one of
+	// its user, and keeps the activity. ErrOfferGone for customers that are archived,
+	// disabled, invited, dismissed or that the user has or had access to; of
+	// parallel calls one wins.
+	AddMatch(ctx context.Context, biller string, a Activity) error
+	// DismissMatch takes what AddMatch would grant out of the Offers. It fails alike.
+	DismissMatch(ctx context.Context, biller, userID, customerID string, now time.Time) error
 }
 
-// Offers lists what the biller added for the signed-in person.
+// Offers lists what the biller added for the signed-in person and, where the
+// biller lets people sign up without an invitation, what else has their address.
 func (s *Service) Offers(ctx context.Context, c Caller, sessionToken string) ([]Offer, error) {
 	view, err := s.Session(ctx, c, sessionToken)
 	if err != nil {
@@ -72,7 +90,7 @@ func (s *Service) Offers(ctx context.Context, c Caller, sessionToken string) ([]
 	if view.AgreementPending {
 		return nil, ErrAgreementPending
 	}
-	return s.Store.Offers(ctx, c.BillerID, view.UserID, s.Now())
+	return s.Store.Offers(ctx, c.BillerID, view.UserID, s.offersMatches(ctx, view), s.Now())
 }
 
 // Add accepts an offer of Offers and returns its customer. ErrOfferGone if it is no longer open, or not
@@ -88,9 +106,11 @@ func (s *Service) Add(ctx context.Context, c Caller, sessionToken, invitationID 
 	if !Knowable(invitationID) {
 		return "", ErrOfferGone
 	}
-	customerID, err = s.Store.AddOffer(ctx, c.BillerID, view.UserID, invitationID, s.Now())
-	if err != nil {
+	a := s.activity(c, ActionAccessAdded, view.UserID)
+	a.Object = invitationID
+	if a.CustomerID, err = s.Store.AddOffer(ctx, c.BillerID, a); err != nil {
 		return "", err
 	}
-	return customerID, s.note(ctx, c, ActionAccessAdded, view.UserID, customerID, invitationID)
+	s.did(ctx, c, a)
+	return a.CustomerID, nil
 }

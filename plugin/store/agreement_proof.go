@@ -50,7 +50,7 @@ func (s *Store) CustomerAcceptances(ctx context.Context, biller, customerID stri
 	return acceptances(ctx, s.db.R, selectAcceptances+` AND a.user_id IN (
 			SELECT g.user_id
 			FROM grants g
-			WHERE g.biller_id = $1 AND g.customer_id = $2)
+			WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state <> 'dismissed')
 		ORDER BY CAST(a.version AS INTEGER) DESC, a.user_id`, biller, customerID)
 }
 
@@ -97,7 +97,7 @@ func (s *Store) AgreementProof(ctx context.Context, biller, customerID, userID, 
 		query += ` AND EXISTS (
 				SELECT 1
 				FROM grants g
-				WHERE g.biller_id = $1 AND g.user_id = $2 AND g.customer_id = $4)`
+				WHERE g.biller_id = $1 AND g.user_id = $2 AND g.customer_id = $4 AND g.state <> 'dismissed')`
 		args = append(args, customerID)
 	}
 	found, err := get(ctx, s.db.R, &row, query, args...)

@@ -60,8 +60,10 @@ const selectOffers = `
 	SELECT
 		i.id,
 		i.customer_id,
+		c.number,
 		c.name,
 		c.display_name,
+		c.display_key,
 		i.expires_at
 	FROM users u
 	JOIN invitations i ON i.biller_id = u.biller_id AND i.email_norm = u.email_norm
@@ -78,28 +80,38 @@ const selectOffers = `
 type offerRow struct {
 	ID          string `db:"id"`
 	CustomerID  string `db:"customer_id"`
+	Number      string `db:"number"`
 	Name        string `db:"name"`
 	DisplayName string `db:"display_name"`
+	DisplayKey  string `db:"display_key"`
 	ExpiresAt   when   `db:"expires_at"`
 }
 
 // Offers implements portal.GrantStore.
-func (s *Store) Offers(ctx context.Context, biller, userID string, now time.Time) ([]portal.Offer, error) {
+func (s *Store) Offers(ctx context.Context, biller, userID string, matches bool, now time.Time) ([]portal.Offer, error) {
+	query := selectOffers
+	if matches {
+		query += ` UNION ALL` + selectMatches
+	}
 	var rows []offerRow
-	if err := selectAll(ctx, s.db.R, &rows, selectOffers+`
-		ORDER BY c.display_key, c.id`, biller, userID, us(now)); err != nil {
+	if err := selectAll(ctx, s.db.R, &rows, query+`
+		ORDER BY
+			display_key,
+			customer_id
+		LIMIT $4`, biller, userID, us(now), openCustomersAtOnce); err != nil {
 		return nil, fmt.Errorf("read offers: %w", err)
 	}
 	out := make([]portal.Offer, len(rows))
 	for i, r := range rows {
 		c := portal.Customer{Name: r.Name, DisplayName: r.DisplayName}
-		out[i] = portal.Offer{InvitationID: r.ID, CustomerID: r.CustomerID, CustomerName: c.Label(), ExpiresAt: r.ExpiresAt.Time}
+		out[i] = portal.Offer{InvitationID: r.ID, CustomerID: r.CustomerID, CustomerName: c.Label(), Number: r.Number, ExpiresAt: r.ExpiresAt.Time}
 	}
 	return out, nil
 }
 
 // AddOffer implements portal.GrantStore.
-func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID string, now time.Time) (customerID string, err error) {
+func (s *Store) AddOffer(ctx context.Context, biller string, a portal.Activity) (customerID string, err error) {
+	userID, invitationID, now := a.UserID, a.Object, a.At
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return "", err
@@ -107,6 +119,11 @@ func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID strin
 	defer tx.Rollback()
 	if err := s.lockInvited(ctx, tx, biller, invitationID); apperr.Is(err, apperr.NotFound) {
 		return "", portal.ErrOfferGone
+	} else if err != nil {
+		return "", err
+	}
+	if _, err := lockUser(ctx, tx, biller, userID, s.db.ForUpdate()); apperr.Is(err, apperr.NotFound) {
+		return "", portal.ErrOfferGone // erased meanwhile
 	} else if err != nil {
 		return "", err
 	}
@@ -128,7 +145,27 @@ func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID strin
 	if err := voidSignUps(ctx, tx, biller, inv.ID); err != nil {
 		return "", err
 	}
-	if _, err := tx.ExecContext(ctx, `
+	if err := grantInvited(ctx, tx, biller, userID, inv, now); err != nil {
+		return "", err
+	}
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}
+	if err := tellCustomers(ctx, tx, biller, []string{inv.CustomerID}, entry); err != nil {
+		return "", err
+	}
+	a.CustomerID = inv.CustomerID
+	if err := s.record(ctx, tx, biller, a); err != nil {
+		return "", err
+	}
+	if err := tx.Commit(); err != nil {
+		return "", err
+	}
+	s.wake(biller)
+	return inv.CustomerID, nil
+}
+
+// grantInvited makes, or renews, the grant of an invitation that a user accepts.
+func grantInvited(ctx context.Context, q querier, biller, userID string, inv portal.Invitation, now time.Time) error {
+	if _, err := q.ExecContext(ctx, `
 		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
 		VALUES ($1, $2, $3, 'active', $4, $5, $6)
 		ON CONFLICT (biller_id, user_id, customer_id) DO UPDATE SET
@@ -136,11 +173,7 @@ func (s *Store) AddOffer(ctx context.Context, biller, userID, invitationID strin
 			created_at = excluded.created_at,
 			access_right = excluded.access_right,
 			kept = excluded.kept`, biller, userID, inv.CustomerID, us(now), string(inv.Right), keptBy(inv)); err != nil {
-		return "", fmt.Errorf("insert grant: %w", err)
+		return fmt.Errorf("insert grant: %w", err)
 	}
-	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}
-	if err := tellCustomers(ctx, tx, biller, []string{inv.CustomerID}, entry); err != nil {
-		return "", err
-	}
-	return inv.CustomerID, tx.Commit()
+	return nil
 }

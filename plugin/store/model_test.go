@@ -324,7 +324,17 @@ func (k *walk) add(ctx context.Context, c portal.Caller) {
 	if !k.may(err) {
 		return
 	}
-	customer, err := k.Add(ctx, public(c), s.secret, offers[0].InvitationID)
+	o := offers[k.rand.IntN(len(offers))]
+	if o.Match() && k.rand.IntN(8) == 0 {
+		k.may(k.DismissMatch(ctx, public(c), s.secret, o.CustomerID))
+		return
+	}
+	customer := o.CustomerID
+	if o.Match() {
+		err = k.AddMatch(ctx, public(c), s.secret, customer)
+	} else {
+		customer, err = k.Add(ctx, public(c), s.secret, o.InvitationID)
+	}
 	if k.may(err) {
 		k.granted[c.BillerID+"/"+norm(k.tb, k.world, view.Email)+"/"+customer] = true
 	}

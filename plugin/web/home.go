@@ -30,7 +30,7 @@ type portalPage struct {
 // homePage lists what one customer owes.
 type homePage struct {
 	portalPage
-	Offers []portal.Offer
+	Offers []offer
 	// Added is a notice after **Add**.
 	Added          string
 	Total, Summary string
@@ -38,6 +38,25 @@ type homePage struct {
 	Chart          *dueChart
 	Open           []openInvoice
 	More           bool
+}
+
+// offer is a customer that can be added, and where.
+type offer struct {
+	portal.Offer
+	// Add and Dismiss take posts; Dismiss is empty for what an invitation offers.
+	Add, Dismiss string
+}
+
+func (v *visit) offers(list []portal.Offer) []offer {
+	out := make([]offer, len(list))
+	for i, o := range list {
+		out[i] = offer{Offer: o, Add: v.Path("/offers/" + url.PathEscape(o.InvitationID) + "/add")}
+		if o.Match() {
+			path := v.Path("/matches/" + url.PathEscape(o.CustomerID))
+			out[i].Add, out[i].Dismiss = path+"/add", path+"/dismiss"
+		}
+	}
+	return out
 }
 
 // HowToPay says whom to call, to those who may pay.
@@ -76,7 +95,7 @@ func (s *Web) home(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := homePage{portalPage: v.portalPage(v.T("home.title"), "page"), Offers: offers}
+	p := homePage{portalPage: v.portalPage(v.T("home.title"), "page"), Offers: v.offers(offers)}
 	if p.Added = v.added(p.Profile); p.Added == "" {
 		p.Added = v.addedMany()
 	}
@@ -142,16 +161,25 @@ func (s *Web) addOffer(v *visit) error {
 	return v.redirect("/?added=" + url.QueryEscape(customerID))
 }
 
-// addAllOffers is **Add all**: each offer on its own, so that one which is gone
-// keeps nobody from the others.
+// addAllOffers is **Add all** of the offers that the page listed: each on its own,
+// so that one which is gone keeps nobody from the others.
 func (s *Web) addAllOffers(v *visit) error {
-	offers, err := s.service.Offers(v.r.Context(), v.caller, v.cookie(cookieSession))
+	f, err := web.ParseForm(v.w, v.r)
 	if err != nil {
 		return err
 	}
-	n := 0
-	for _, o := range offers {
-		_, err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), o.InvitationID)
+	ctx, session, n := v.r.Context(), v.cookie(cookieSession), 0
+	for _, id := range f.Values("offer") {
+		_, err := s.service.Add(ctx, v.caller, session, id)
+		if err != nil && !errors.Is(err, portal.ErrOfferGone) {
+			return err
+		}
+		if err == nil {
+			n++
+		}
+	}
+	for _, id := range f.Values("match") {
+		err := s.service.AddMatch(ctx, v.caller, session, id)
 		if err != nil && !errors.Is(err, portal.ErrOfferGone) {
 			return err
 		}
@@ -160,6 +188,24 @@ func (s *Web) addAllOffers(v *visit) error {
 		}
 	}
 	return v.redirect("/?added=all&n=" + strconv.Itoa(n))
+}
+
+// addMatch is **Add** of a customer that has the address: it makes the grant.
+func (s *Web) addMatch(v *visit) error {
+	id := v.r.PathValue("id")
+	if err := s.service.AddMatch(v.r.Context(), v.caller, v.cookie(cookieSession), id); err != nil {
+		return err
+	}
+	return v.redirect("/?added=" + url.QueryEscape(id))
+}
+
+// dismissMatch is **Dismiss**; of one that is gone already, too.
+func (s *Web) dismissMatch(v *visit) error {
+	err := s.service.DismissMatch(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PathValue("id"))
+	if err != nil && !errors.Is(err, portal.ErrOfferGone) {
+		return err
+	}
+	return v.redirect("/")
 }
 
 // addedMany counts the customers that were added just now, after **Add all**.

@@ -32,6 +32,8 @@ type registrationsPage struct {
 	Clear                 string
 	// Problem is why nothing was searched for; empty if it was.
 	Problem string
+	// CSV is where the report is a file; empty where there is nothing to read.
+	CSV string
 }
 
 type option struct {
@@ -77,7 +79,7 @@ func (v *visit) registrationsPage() (registrationsPage, error) {
 	q.Limit = rowsPerPage
 	p := registrationsPage{frame: v.titled(v.T("report.title")), Query: q, Filtered: q.Search != "" || q.Status != "", Clear: "?"}
 	p.choices()
-	if utf8.RuneCountInString(strings.TrimSpace(v.r.URL.Query().Get("q"))) > longestSearch {
+	if v.searchTooLong() {
 		p.Problem, p.Filtered = v.N("report.search.long", longestSearch), true
 		return p, nil
 	}
@@ -108,7 +110,14 @@ func (v *visit) registrationsPage() (registrationsPage, error) {
 		p.Next = p.href(func(u url.Values) { u.Set("after", last) })
 	}
 	p.Shown = v.N("report.shown", count.Total, "From", earlier+1, "To", earlier+len(p.Rows))
+	if len(p.Rows) > 0 {
+		p.CSV = p.csvHref()
+	}
 	return p, nil
+}
+
+func (v *visit) searchTooLong() bool {
+	return utf8.RuneCountInString(strings.TrimSpace(v.r.URL.Query().Get("q"))) > longestSearch
 }
 
 // registrationQuery reads the address; what it does not know is left out, so

@@ -36,6 +36,8 @@ func (s *Web) memberRoutes() []publicRoute {
 		{"POST /profile", member, s.switchProfile},
 		{"POST /offers/{id}/add", member, s.addOffer},
 		{"POST /offers/all", member, s.addAllOffers},
+		{"POST /matches/{id}/add", member, s.addMatch},
+		{"POST /matches/{id}/dismiss", member, s.dismissMatch},
 	}
 }
 
@@ -82,6 +84,7 @@ func (s *Web) staffRoutes() []staffRoute {
 		{"POST /customers/{id}/link", portal.AbilityInvite, s.mintLink},
 		{"POST /customers/{id}/revoke", portal.AbilityInvite, s.revoke},
 		{"GET /registrations", portal.AbilityReport, s.registrationsPage},
+		{"GET /registrations/download", portal.AbilityReport, s.registrationsCSV},
 		{"/", portal.AbilityInvite, s.nowhere},
 	})
 }

@@ -90,6 +90,8 @@ func AuditWords(action string) string {
 		return "Sign-up asked for by mail"
 	case "signup.self":
 		return "Customer signed up without an invitation"
+	case "report.exported":
+		return "Report downloaded"
 	case "access.added":
 		return "Customer added a profile"
 	case "signup.started":
