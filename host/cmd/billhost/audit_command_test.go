@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,9 +21,7 @@ func mustAudited(tb testing.TB, name string, place []string) func(args ...string
 	if name == "postgres" {
 		// Roles belong to the whole server: each test has its own.
 		secret := filepath.Join(tb.TempDir(), "s")
-		if err := os.WriteFile(secret, []byte(strings.Repeat(tb.Name(), 10)), 0o600); err != nil {
-			tb.Fatal(err)
-		}
+		mustSecret(tb, secret)
 		place = append(place, "--secret-file", secret)
 	}
 	with := func(args ...string) []string { return append(args, place...) }

@@ -33,7 +33,7 @@ type Config struct {
 	TLSCertFile       string   `name:"tls-cert-file" env:"TLS_CERT_FILE" help:"Certificate, where no proxy ends TLS."`
 	TLSKeyFile        string   `name:"tls-key-file" env:"TLS_KEY_FILE" help:"Key of the certificate."`
 	TrustedProxies    []string `env:"TRUSTED_PROXIES" help:"Networks of proxies whose forwarding headers count: 10.0.0.0/8,…"`
-	SecretFile        string   `env:"SECRET_FILE" help:"File with the platform's secret, at least 32 characters; made in DATA_DIR on one machine."`
+	SecretFile        string   `env:"SECRET_FILE" help:"File with the platform's secret, at least 32 random bytes as hex or Base64; made in DATA_DIR on one machine."`
 	LogLevel          string   `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 
 	marketConfig

@@ -220,9 +220,7 @@ func TestSecretIsPrivateAndKept(t *testing.T) {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("secret: %v, %v", info, err)
 			}
-			if err := os.WriteFile(path, []byte(strings.Repeat("x", 64)), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			mustSecret(t, path)
 			r := run(t, append([]string{"serve", "--dev", "--listen-addr", "127.0.0.1:0"}, place...)...)
 			if r.err == nil || !strings.Contains(r.err.Error(), "the secret is not the one") {
 				t.Errorf("with another secret: %v", r.err)
@@ -240,9 +238,7 @@ func TestStartErrors(t *testing.T) {
 	t.Cleanup(func() { _ = taken.Close() }) // after the parallel cases
 	data := t.TempDir()
 	secret := filepath.Join(data, "given")
-	if err := os.WriteFile(secret, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	mustSecret(t, secret)
 	live := []string{"--base-url", "https://billing.example.com", "--portal-base-url", "https://pay.example.com", "--smtp-url", "smtp://mail.example.com"}
 	gone := "postgres://nobody:hunter2@127.0.0.1:1/none?sslmode=disable"
 	for name, tc := range map[string]struct {
@@ -319,9 +315,7 @@ func TestAdministration(t *testing.T) {
 			with := func(args ...string) []string { return append(args, place...) }
 			if name == "postgres" {
 				secret := filepath.Join(t.TempDir(), "s")
-				if err := os.WriteFile(secret, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				mustSecret(t, secret)
 				place = append(place, "--secret-file", secret)
 			}
 			mustRun(t, with("migrate")...)

@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,8 +14,12 @@ import (
 	"strings"
 )
 
-// minSecret is the least length of the secret's text.
-const minSecret = 32
+// minSecret is how many bytes the secret has at least, minDistinct how many
+// different ones: random bytes have far more, typed and repeated ones fewer.
+const (
+	minSecret   = 32
+	minDistinct = 16
+)
 
 // secret is what every other key is derived from.
 type secret struct{ text string }
@@ -39,10 +44,26 @@ func loadSecret(c Config, fresh bool) (secret, error) {
 		return secret{}, fmt.Errorf("read SECRET_FILE: %w", err)
 	}
 	text := strings.TrimSpace(string(b))
-	if len(text) < minSecret {
-		return secret{}, fmt.Errorf("the secret in %s is too short: at least %d characters (openssl rand -hex 32 makes one)", path, minSecret)
+	if !randomKey(text) {
+		return secret{}, fmt.Errorf("the secret in %s is no random key: at least %d random bytes, as hex or Base64 (openssl rand -hex 32 makes one)", path, minSecret)
 	}
 	return secret{text}, nil
+}
+
+// randomKey reports whether a text looks like random bytes, as hex or Base64: it
+// keeps out passwords and placeholders, though nobody can tell chance from a text.
+func randomKey(text string) bool {
+	raw, err := hex.DecodeString(text)
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if err != nil {
+			raw, err = encoding.DecodeString(text)
+		}
+	}
+	distinct := map[byte]bool{}
+	for _, b := range raw {
+		distinct[b] = true
+	}
+	return err == nil && len(raw) >= minSecret && len(distinct) >= minDistinct
 }
 
 // makeSecret writes a new secret unless there is one. The file appears whole.
