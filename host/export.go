@@ -68,7 +68,11 @@ func (h *Host) ExportFile(ctx context.Context, staff addon.Staff, addonID string
 
 // TookOut remembers that an export has reached the biller: the data of a removed
 // add-on may be deleted then. Call it when the last byte was sent.
+// PermissionDenied without the ability addons:install.
 func (h *Host) TookOut(ctx context.Context, staff addon.Staff, addonID string) error {
+	if !staff.Can(addon.AbilityInstall) {
+		return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow you to take out an add-on's data.")
+	}
 	return h.store.Exported(ctx, staff.BillerID, addonID)
 }
 

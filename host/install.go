@@ -49,6 +49,7 @@ func (h *Host) install(ctx context.Context, staff addon.Staff, addonID, version 
 	if err := h.enable(ctx, staff, m, permissions); err != nil {
 		return err
 	}
+	h.services.Agreed(staff.BillerID, addonID, permissions)
 	h.fleet.Wake()
 	return h.audit(ctx, staff, m, "addon.installed", permissions)
 }
@@ -137,6 +138,7 @@ func (h *Host) Remove(ctx context.Context, staff addon.Staff, addonID string) er
 	if err := h.store.Suspend(ctx, staff.BillerID, addonID); err != nil {
 		return err
 	}
+	h.services.Agreed(staff.BillerID, addonID, nil)
 	h.fleet.Wake()
 	return h.audit(ctx, staff, &manifest.Manifest{ID: addonID}, "addon.removed", nil)
 }

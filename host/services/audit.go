@@ -27,7 +27,7 @@ var _ sdk.Audit = audit{}
 
 // Write implements sdk.Audit. Who acted, when and from where is the host's word.
 func (a audit) Write(ctx context.Context, e sdk.AuditEvent) error {
-	if err := a.allow(writeAudit); err != nil {
+	if err := a.allow(ctx, writeAudit); err != nil {
 		return err
 	}
 	if err := checkEvent(e); err != nil {

@@ -13,7 +13,7 @@ var _ sdk.Billers = billers{}
 
 // Biller implements sdk.Billers.
 func (b billers) Biller(ctx context.Context) (sdk.Biller, error) {
-	if err := b.allow(getBiller); err != nil {
+	if err := b.allow(ctx, getBiller); err != nil {
 		return sdk.Biller{}, err
 	}
 	return b.biller(ctx)

@@ -14,7 +14,7 @@ var _ sdk.Customers = customers{}
 
 // Customer implements sdk.Customers.
 func (c customers) Customer(ctx context.Context, id string) (sdk.Customer, error) {
-	if err := c.allow(getCustomer); err != nil {
+	if err := c.allow(ctx, getCustomer); err != nil {
 		return sdk.Customer{}, err
 	}
 	return c.cfg.Platform.Customer(ctx, c.grant.BillerID, id)
@@ -22,7 +22,7 @@ func (c customers) Customer(ctx context.Context, id string) (sdk.Customer, error
 
 // CustomersByEmail implements sdk.Customers.
 func (c customers) CustomersByEmail(ctx context.Context, address string) ([]sdk.Customer, error) {
-	if err := c.allow(findCustomers); err != nil {
+	if err := c.allow(ctx, findCustomers); err != nil {
 		return nil, err
 	}
 	normal, err := email.Normalize(address)
@@ -34,7 +34,7 @@ func (c customers) CustomersByEmail(ctx context.Context, address string) ([]sdk.
 
 // ListCustomers implements sdk.Customers.
 func (c customers) ListCustomers(ctx context.Context, q sdk.CustomerQuery) (sdk.CustomerPage, error) {
-	if err := c.allow(listCustomers); err != nil {
+	if err := c.allow(ctx, listCustomers); err != nil {
 		return sdk.CustomerPage{}, err
 	}
 	limit, err := pageLimit(q.Limit, 100, 1000)

@@ -13,7 +13,7 @@ var _ sdk.Invoices = invoices{}
 
 // Invoice implements sdk.Invoices.
 func (i invoices) Invoice(ctx context.Context, id string) (sdk.Invoice, error) {
-	if err := i.allow(getInvoice); err != nil {
+	if err := i.allow(ctx, getInvoice); err != nil {
 		return sdk.Invoice{}, err
 	}
 	return i.cfg.Platform.Invoice(ctx, i.grant.BillerID, id)
@@ -22,7 +22,7 @@ func (i invoices) Invoice(ctx context.Context, id string) (sdk.Invoice, error) {
 // ListInvoices implements sdk.Invoices. It never lists those of all customers,
 // whatever a platform would make of an empty id.
 func (i invoices) ListInvoices(ctx context.Context, q sdk.InvoiceQuery) (sdk.InvoicePage, error) {
-	if err := i.allow(listInvoices); err != nil {
+	if err := i.allow(ctx, listInvoices); err != nil {
 		return sdk.InvoicePage{}, err
 	}
 	if q.CustomerID == "" {

@@ -45,7 +45,7 @@ var _ sdk.Mail = mails{}
 // biller may know nothing of. The kind "access" goes to an address that a staff
 // user let be written to about that customer (Permit).
 func (m mails) Send(ctx context.Context, msg sdk.Message) (sdk.MailResult, error) {
-	if err := m.allow(sendMail); err != nil {
+	if err := m.allow(ctx, sendMail); err != nil {
 		return sdk.MailResult{}, err
 	}
 	if err := m.check(ctx, msg); err != nil {

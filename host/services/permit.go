@@ -30,7 +30,7 @@ const (
 // customer, address and end: an add-on cannot make one, nor use one elsewhere.
 // The audit entry is the host's own word, which no add-on can leave out.
 func (m mails) Permit(ctx context.Context, customerID, to string) (string, error) {
-	if err := m.allow(permitMail); err != nil {
+	if err := m.allow(ctx, permitMail); err != nil {
 		return "", err
 	}
 	g := m.grant

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
@@ -89,6 +90,8 @@ type Services struct {
 	cfg    Config
 	tokens *registry
 	meter  *meter
+	// refusals are listed in the log.
+	refusals *refusal.Log
 }
 
 // New returns services without any token.
@@ -102,7 +105,9 @@ func New(cfg Config) *Services {
 	if cfg.Caps == (addon.MailCaps{}) {
 		cfg.Caps = addon.MailCaps{Hour: 1000, Day: 5000}
 	}
-	return &Services{cfg: cfg, tokens: newRegistry(cfg.Now), meter: newMeter(cfg.Rate.withDefaults(), cfg.Now)}
+	return &Services{
+		cfg: cfg, tokens: newRegistry(cfg.Now), meter: newMeter(cfg.Rate.withDefaults(), cfg.Now), refusals: refusal.New(cfg.Log, cfg.Now),
+	}
 }
 
 // Addon returns the services as one add-on's process reaches them: a token of
@@ -115,11 +120,13 @@ type AddonServices struct {
 	id       string
 }
 
-// For returns the platform with the rights of the token. Unauthenticated for a
+// For returns the platform with the rights that the token has now: ask again for
+// each call. Unauthenticated for a
 // token that is unknown, has ended or was issued to another add-on.
-func (a *AddonServices) For(_ context.Context, token string) (sdk.Host, error) {
+func (a *AddonServices) For(ctx context.Context, token string) (sdk.Host, error) {
 	g, ok := a.services.tokens.find(token)
 	if !ok || g.AddonID != a.id {
+		a.services.refusals.Refused(ctx, refusal.Token, "addon", a.id)
 		return sdk.Host{}, apperr.Errorf(apperr.Unauthenticated, "This call's token is unknown or has expired.")
 	}
 	b := bound{Services: a.services, grant: g}

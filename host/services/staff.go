@@ -26,7 +26,7 @@ var _ sdk.Staff = staff{}
 // an earlier try, is left out: a dead address of one must not keep the others
 // from their mail.
 func (s staff) Notify(ctx context.Context, n sdk.StaffNotice) (told int, err error) {
-	if err := s.allow(notifyStaff); err != nil {
+	if err := s.allow(ctx, notifyStaff); err != nil {
 		return 0, err
 	}
 	if err := n.Check(); err != nil {

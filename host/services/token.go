@@ -56,6 +56,14 @@ func (s *Services) IssueInstallation(i addon.Installation) string {
 // Revoke makes a token worthless. Unknown tokens are ignored.
 func (s *Services) Revoke(token string) { s.tokens.revoke(token) }
 
+// Agreed tells what a biller agrees to from now on; nothing, once the add-on is
+// removed. It counts for tokens that are out already: the credential of the
+// add-on's process stands for these permissions, a request under way loses those
+// that are not among them.
+func (s *Services) Agreed(biller, addonID string, permissions []string) {
+	s.tokens.agreed(biller, addonID, permissions)
+}
+
 // registry keeps the hashes of living tokens.
 type registry struct {
 	now func() time.Time
@@ -106,6 +114,22 @@ func (r *registry) revoke(token string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.grants, sha256.Sum256([]byte(token)))
+}
+
+func (r *registry) agreed(biller, addonID string, permissions []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for hash, g := range r.grants {
+		if g.BillerID != biller || g.AddonID != addonID {
+			continue
+		}
+		if g.Expires.IsZero() {
+			g.Permissions = slices.Clone(permissions)
+		} else {
+			g.Permissions = slices.DeleteFunc(slices.Clone(g.Permissions), func(p string) bool { return !slices.Contains(permissions, p) })
+		}
+		r.grants[hash] = g
+	}
 }
 
 func (g Grant) expired(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
