@@ -32,6 +32,7 @@ func (h *logHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.
 
 // Handle implements slog.Handler.
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = r.Time.UTC()
 	if job := telemetry.Job(ctx); job != "" {
 		r.AddAttrs(slog.String(jobKey, job))
 	} else if id := web.RequestID(ctx); id != "" {
