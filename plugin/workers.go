@@ -32,11 +32,12 @@ func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catal
 		return nil, err
 	}
 	sender := &mail.Sender{Mails: service, Host: env.Host, Renderer: renderer, Now: now}
+	teller := &mail.Teller{Notices: service, Host: env.Host, Texts: texts, Now: now}
 	records := &audit.Writer{Service: service, Host: env.Host, Now: now}
 	keeper := &rpc.Keeper{Service: service, Host: env.Host, Now: now}
 	mails, err := jobs.NewWorker(jobs.Config{
 		DB: db, Log: env.Log, Now: now, OnDead: sender.Failed,
-		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send, portal.JobAudit: records.Write},
+		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send, portal.JobStaff: teller.Tell, portal.JobAudit: records.Write},
 	})
 	if err != nil {
 		return nil, err

@@ -75,4 +75,5 @@ type Store interface {
 	AddressStore
 	AccessStore
 	PersonStore
+	StaffStore
 }

@@ -18,7 +18,7 @@ import (
 const auditAfter = 30 * time.Second
 
 // record keeps an activity in the transaction that does it, with the job that
-// carries it to the audit log and, where the person is told, the mail.
+// carries it to the audit log and, where the person or staff are told, the mails.
 func (s *Store) record(ctx context.Context, tx *sqlx.Tx, biller string, a portal.Activity) error {
 	if a.Action.Notice() && a.NoticeTo == "" {
 		found, err := get(ctx, tx, &a.NoticeTo, `
@@ -32,10 +32,12 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, biller string, a portal
 	if err := keep(ctx, tx, biller, a); err != nil {
 		return err
 	}
-	if a.NoticeTo == "" {
-		return nil
+	if a.NoticeTo != "" {
+		if err := s.tellPerson(ctx, tx, biller, a); err != nil {
+			return err
+		}
 	}
-	return s.tellPerson(ctx, tx, biller, a)
+	return tellStaff(ctx, tx, biller, a)
 }
 
 // keep inserts an activity and the job that carries it to the audit log.

@@ -340,6 +340,9 @@ func madeKeys(tb testing.TB) []string {
 			add("activity", a)
 		}
 	}
+	for _, kind := range portal.StaffKinds() {
+		add("staff."+string(kind), "subject", "text")
+	}
 	add("column", "display_name", "email", "status", "email_confirmed", "invited", "registered")
 	for _, prefix := range []string{"contact", "home.pay", "invoice.questions", "signin.trouble", "mail.questions", "message.noaccess", "open.unsure", "open.missing", "open.none", "open.off"} {
 		add(prefix, "both", "phone", "email", "none")

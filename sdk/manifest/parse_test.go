@@ -82,7 +82,7 @@ func TestPortalManifest(t *testing.T) {
 	if m.ID != "customer-portal" || m.Name != "Customer Portal" || m.Pages.Public.Prefix != "portal" {
 		t.Errorf("got %s, %s, %s", m.ID, m.Name, m.Pages.Public.Prefix)
 	}
-	for _, name := range []string{"customers:read", "invoices:read", "mail:send", "billers:read", "audit:write", "database"} {
+	for _, name := range []string{"customers:read", "invoices:read", "mail:send", "billers:read", "staff:notify", "audit:write", "database"} {
 		if !m.HasPermission(name) {
 			t.Errorf("%s is not asked for", name)
 		}
