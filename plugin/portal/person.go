@@ -34,10 +34,19 @@ type PersonStore interface {
 	// KeepAddress keeps a sign-in whose address is not the customer's. ErrPersonUnchanged
 	// if they do not differ, or it is kept already.
 	KeepAddress(ctx context.Context, biller string, a Activity) error
-	// EraseUser deletes a user with all that is about the person, and puts
-	// pseudonym in the place of its id where something must stay. It returns the
-	// activity kept. NotFound if the user is gone: of parallel calls one wins.
-	EraseUser(ctx context.Context, biller, userID, pseudonym string, a Activity) error
+	// EraseUser deletes a user with all that is about the person, under every address
+	// that was the person's, and puts the pseudonym in the place of its id where
+	// something must stay. Rows of whoever had such an address before or has it now
+	// stay. NotFound if the user is gone: of parallel calls one wins.
+	EraseUser(ctx context.Context, biller string, in Erasure) error
+}
+
+// Erasure is what the store needs to erase a person.
+type Erasure struct {
+	UserID, Pseudonym string
+	Activity          Activity
+	// NormalizeEmail is Service.NormalizeEmail.
+	NormalizeEmail func(address string) (string, error)
 }
 
 // Person returns somebody with access to a customer. Staff with staff:invite.
@@ -176,7 +185,7 @@ func (s *Service) erase(ctx context.Context, c Caller, userID string) error {
 	pseudonym := s.Keys.Pseudonym(c.BillerID, userID)
 	a := s.activity(c, ActionUserErased, pseudonym)
 	a.IP, a.Agent, a.Object = "", "", pseudonym
-	if err := s.Store.EraseUser(ctx, c.BillerID, userID, pseudonym, a); err != nil {
+	if err := s.Store.EraseUser(ctx, c.BillerID, Erasure{UserID: userID, Pseudonym: pseudonym, Activity: a, NormalizeEmail: s.NormalizeEmail}); err != nil {
 		return err
 	}
 	s.did(ctx, c, a)

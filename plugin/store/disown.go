@@ -74,6 +74,9 @@ func (s *Store) disown(ctx context.Context, biller string, in portal.Disown) (po
 		return portal.Activity{}, portal.ErrLinkDead
 	}
 	in.Activity.Detail = maps.Clone(in.Activity.Detail)
+	if d.user != nil && what.Action != portal.ActionResetAsked {
+		in.Activity.UserID = d.user.ID
+	}
 	if err := s.undo(ctx, tx, biller, d, in); err != nil {
 		return portal.Activity{}, err
 	}

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -14,42 +16,36 @@ import (
 const erasedName = "an erased person"
 
 // EraseUser implements portal.PersonStore.
-func (s *Store) EraseUser(ctx context.Context, biller, userID, pseudonym string, a portal.Activity) error {
+func (s *Store) EraseUser(ctx context.Context, biller string, in portal.Erasure) error {
+	if err := again(func() error { return s.eraseUser(ctx, biller, in) }); err != nil {
+		return err
+	}
+	s.wake(biller)
+	return nil
+}
+
+func (s *Store) eraseUser(ctx context.Context, biller string, in portal.Erasure) error {
+	a := in.Activity
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	customers, err := touchedCustomers(ctx, tx, biller, userID)
+	u, mine, err := s.lockBelongings(ctx, tx, biller, in)
 	if err != nil {
 		return err
 	}
-	if err := s.lockCustomers(ctx, tx, biller, customers); err != nil {
+	if err := s.eraseRows(ctx, tx, biller, u, mine, in.Pseudonym); err != nil {
 		return err
 	}
-	u, err := lockUser(ctx, tx, biller, userID, s.db.ForUpdate())
-	if err != nil {
+	if err := eraseAddresses(ctx, tx, biller, mine); err != nil {
 		return err
 	}
-	known, err := addressesOf(ctx, tx, biller, u)
-	if err != nil {
+	entry := portal.HistoryEntry{At: a.At, Kind: portal.HistoryErased, Detail: "A person's sign-in was erased: " + in.Pseudonym + ".", By: a.By.Name}
+	if err := tellCustomers(ctx, tx, biller, mine.granted, entry); err != nil {
 		return err
 	}
-	granted, err := grantedCustomers(ctx, tx, biller, userID)
-	if err != nil {
-		return err
-	}
-	if err := s.eraseRows(ctx, tx, biller, u, pseudonym); err != nil {
-		return err
-	}
-	if err := eraseAddresses(ctx, tx, biller, customers, known); err != nil {
-		return err
-	}
-	entry := portal.HistoryEntry{At: a.At, Kind: portal.HistoryErased, Detail: "A person's sign-in was erased: " + pseudonym + ".", By: a.By.Name}
-	if err := tellCustomers(ctx, tx, biller, granted, entry); err != nil {
-		return err
-	}
-	for _, id := range customers {
+	for _, id := range mine.customers {
 		if err := refreshStatus(ctx, tx, biller, id, a.At); err != nil {
 			return err
 		}
@@ -58,93 +54,123 @@ func (s *Store) EraseUser(ctx context.Context, biller, userID, pseudonym string,
 	if err := s.record(ctx, tx, biller, a); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	s.wake(biller)
-	return nil
+	return tx.Commit()
 }
 
-// addressesOf returns every spelling of every address that the portal knows of the
-// person, from sign-ups, invitations and changes of the address.
-func addressesOf(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User) ([]string, error) {
-	var list []string
-	if err := selectAll(ctx, tx, &list, `
-		SELECT email
-		FROM users
-		WHERE biller_id = $1 AND id = $2
-		UNION
-		SELECT email
-		FROM signups
-		WHERE biller_id = $1 AND (email_norm = $3 OR user_id = $2)
-		UNION
-		SELECT email
-		FROM invitations
-		WHERE biller_id = $1 AND email_norm = $3
-		UNION
-		SELECT email
-		FROM access_requests
-		WHERE biller_id = $1 AND email_norm = $3
-		UNION
-		SELECT notice_to
-		FROM activity
-		WHERE biller_id = $1 AND user_id = $2 AND notice_to <> ''`, biller, u.ID, u.EmailNorm); err != nil {
-		return nil, fmt.Errorf("find addresses: %w", err)
+// lockBelongings locks a person and every customer that the erasure changes.
+// ErrNoPerson for an unknown person.
+func (s *Store) lockBelongings(ctx context.Context, tx *sqlx.Tx, biller string, in portal.Erasure) (portal.User, belongings, error) {
+	u, err := lockUser(ctx, tx, biller, in.UserID, "")
+	if err != nil {
+		return portal.User{}, belongings{}, err
 	}
-	return list, nil
+	before, err := findBelongings(ctx, tx, biller, u, in.NormalizeEmail)
+	if err != nil {
+		return portal.User{}, belongings{}, err
+	}
+	if err := s.lockCustomers(ctx, tx, biller, before.customers); err != nil {
+		return portal.User{}, belongings{}, err
+	}
+	if u, err = lockUser(ctx, tx, biller, in.UserID, s.db.ForUpdate()); err != nil {
+		return portal.User{}, belongings{}, err
+	}
+	mine, err := findBelongings(ctx, tx, biller, u, in.NormalizeEmail)
+	if err == nil && !within(mine.customers, before.customers) {
+		err = errOvertaken
+	}
+	return u, mine, err
 }
 
 // eraseRows deletes the person, and keeps under the pseudonym what must stay: that
 // a version of the agreement was accepted, and that things happened.
-func (s *Store) eraseRows(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, pseudonym string) error {
-	steps := []struct {
-		query string
-		args  []any
-	}{
-		{`INSERT INTO erased_acceptances (biller_id, person, version, text_hash, accepted_at)
-			SELECT biller_id, CAST($3 AS TEXT), version, text_hash, accepted_at
-			FROM acceptances
-			WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID, pseudonym}},
-		{`DELETE FROM acceptances WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID}},
-		{`DELETE FROM sessions WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID}},
-		{`DELETE FROM devices WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID}},
-		{`DELETE FROM address_changes WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID}},
-		{`DELETE FROM grants WHERE biller_id = $1 AND user_id = $2`, []any{biller, u.ID}},
-		{`DELETE FROM tokens
-			WHERE biller_id = $1 AND subject_id IN (
-				SELECT id FROM activity WHERE biller_id = $1 AND user_id = $2
-				UNION
-				SELECT id FROM resets WHERE biller_id = $1 AND email_norm = $3
-				UNION
-				SELECT id FROM signups WHERE biller_id = $1 AND (email_norm = $3 OR user_id = $2)
-			)`, []any{biller, u.ID, u.EmailNorm}},
-		{`UPDATE activity
-			SET user_id = $3, ip = '', agent = '', notice_to = '', detail = '{}'
-			WHERE biller_id = $1 AND (
-				user_id = $2
-				OR id IN (SELECT id FROM resets WHERE biller_id = $1 AND email_norm = $4)
-				OR object IN (SELECT id FROM access_requests WHERE biller_id = $1 AND email_norm = $4)
-			)`, []any{biller, u.ID, pseudonym, u.EmailNorm}},
-		{`DELETE FROM resets WHERE biller_id = $1 AND email_norm = $2`, []any{biller, u.EmailNorm}},
-		{`DELETE FROM proofs WHERE biller_id = $1 AND (email_norm = $2 OR user_id = $3)`, []any{biller, u.EmailNorm, u.ID}},
-		{`DELETE FROM signup_customers
-			WHERE biller_id = $1 AND signup_id IN (
-				SELECT id FROM signups WHERE biller_id = $1 AND (email_norm = $2 OR user_id = $3)
-			)`, []any{biller, u.EmailNorm, u.ID}},
-		{`DELETE FROM signups WHERE biller_id = $1 AND (email_norm = $2 OR user_id = $3)`, []any{biller, u.EmailNorm, u.ID}},
-		{`DELETE FROM access_requests WHERE biller_id = $1 AND email_norm = $2`, []any{biller, u.EmailNorm}},
-		{`DELETE FROM users WHERE biller_id = $1 AND id = $2`, []any{biller, u.ID}},
+func (s *Store) eraseRows(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, mine belongings, pseudonym string) error {
+	if err := eraseInvitations(ctx, tx, biller, mine.invitations); err != nil {
+		return err
 	}
-	for _, step := range steps {
-		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
+	for _, norm := range mine.norms() {
+		if err := s.lockResets(ctx, tx, biller, norm); err != nil {
+			return err
+		}
+	}
+	started := slices.Concat(mine.signUps, mine.proofs, mine.resets)
+	for _, step := range []struct {
+		query string
+		ids   []string
+	}{
+		{`DELETE FROM signup_customers WHERE biller_id = ? AND signup_id IN (?)`, mine.signUps},
+		{`DELETE FROM signups WHERE biller_id = ? AND id IN (?)`, mine.signUps},
+		{`DELETE FROM proofs WHERE biller_id = ? AND id IN (?)`, mine.proofs},
+		{`DELETE FROM access_requests WHERE biller_id = ? AND id IN (?)`, mine.requests},
+		{`DELETE FROM resets WHERE biller_id = ? AND id IN (?)`, mine.resets},
+		{`DELETE FROM tokens WHERE biller_id = ? AND subject_id IN (?)`, slices.Concat(started, mine.requests, mine.invited())},
+	} {
+		if err := inIDs(ctx, tx, step.query, step.ids, biller); err != nil {
 			return fmt.Errorf("erase: %w", err)
 		}
 	}
-	if err := s.eraseInvitations(ctx, tx, biller, u); err != nil {
+	if err := eraseOfUser(ctx, tx, biller, u, pseudonym); err != nil {
 		return err
 	}
-	for _, count := range []string{portal.SignInKey(s.keys, biller, u.EmailNorm), "address:" + u.ID, "password:" + u.ID} {
+	for _, column := range []string{"id", "object"} {
+		if err := inIDs(ctx, tx, `
+			UPDATE activity
+			SET user_id = ?, ip = '', agent = '', notice_to = '', detail = '{}'
+			WHERE biller_id = ? AND `+column+` IN (?)`, slices.Concat(started, mine.requests), pseudonym, biller); err != nil {
+			return fmt.Errorf("erase activity: %w", err)
+		}
+	}
+	for _, count := range []string{"address:" + u.ID, "password:" + u.ID, portal.SignInKey(s.keys, biller, u.EmailNorm)} {
 		if err := clearAttempts(ctx, tx, biller, count); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseOfUser deletes what names the user's id, and the user.
+func eraseOfUser(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, pseudonym string) error {
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO erased_acceptances (biller_id, person, version, text_hash, accepted_at)
+		SELECT biller_id, CAST($3 AS TEXT), version, text_hash, accepted_at
+		FROM acceptances
+		WHERE biller_id = $1 AND user_id = $2`, biller, u.ID, pseudonym); err != nil {
+		return fmt.Errorf("keep acceptances: %w", err)
+	}
+	for _, table := range []string{"acceptances", "grants", "sessions", "devices", "address_changes"} {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE biller_id = $1 AND user_id = $2`, biller, u.ID); err != nil {
+			return fmt.Errorf("erase %s: %w", table, err)
+		}
+	}
+	for _, query := range []string{
+		`DELETE FROM users WHERE biller_id = $1 AND id = $2`,
+		`DELETE FROM tokens WHERE biller_id = $1 AND subject_id IN (SELECT id FROM activity WHERE biller_id = $1 AND user_id = $2)`,
+	} {
+		if _, err := tx.ExecContext(ctx, query, biller, u.ID); err != nil {
+			return fmt.Errorf("erase user: %w", err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE activity
+		SET user_id = $3, ip = '', agent = '', notice_to = '', detail = '{}'
+		WHERE biller_id = $1 AND user_id = $2`, biller, u.ID, pseudonym); err != nil {
+		return fmt.Errorf("erase activity: %w", err)
+	}
+	return nil
+}
+
+// idsAtOnce is how many ids one statement names.
+const idsAtOnce = 500
+
+// inIDs executes a statement that ends with IN (?) for ids, some at a time.
+func inIDs(ctx context.Context, tx *sqlx.Tx, query string, ids []string, args ...any) error {
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), idsAtOnce)]
+		ids = ids[len(part):]
+		expanded, all, err := sqlx.In(query, append(append([]any{}, args...), part)...)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, tx.Rebind(expanded), all...); err != nil {
 			return err
 		}
 	}
@@ -153,60 +179,45 @@ func (s *Store) eraseRows(ctx context.Context, tx *sqlx.Tx, biller string, u por
 
 // eraseInvitations ends those of the person that are open, and takes the address
 // out of all of them.
-func (s *Store) eraseInvitations(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User) error {
-	var rows []invitationRow
-	if err := selectAll(ctx, tx, &rows, selectInvitation+` AND email_norm = $2`, biller, u.EmailNorm); err != nil {
-		return fmt.Errorf("find invitations: %w", err)
-	}
-	for _, r := range rows {
-		inv := r.invitation()
+func eraseInvitations(ctx context.Context, tx *sqlx.Tx, biller string, invitations []portal.Invitation) error {
+	for _, inv := range invitations {
 		if inv.State.Open() {
 			if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationRevoke); err != nil {
 				return err
 			}
 		}
-	}
-	if _, err := tx.ExecContext(ctx, `
-		DELETE FROM tokens
-		WHERE biller_id = $1 AND subject_id IN (
-			SELECT id
-			FROM invitations
-			WHERE biller_id = $1 AND email_norm = $2
-		)`, biller, u.EmailNorm); err != nil {
-		return fmt.Errorf("erase links: %w", err)
-	}
-	if _, err := tx.ExecContext(ctx, `
-		UPDATE invitations
-		SET
-			email = '',
-			email_norm = '',
-			permit = ''
-		WHERE biller_id = $1 AND email_norm = $2`, biller, u.EmailNorm); err != nil {
-		return fmt.Errorf("erase invitations: %w", err)
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE invitations
+			SET
+				email = '',
+				email_norm = '',
+				permit = ''
+			WHERE biller_id = $1 AND id = $2`, biller, inv.ID); err != nil {
+			return fmt.Errorf("erase invitation: %w", err)
+		}
 	}
 	return nil
 }
 
 // eraseAddresses takes the addresses out of the histories of the customers.
-func eraseAddresses(ctx context.Context, tx *sqlx.Tx, biller string, customers, addresses []string) error {
-	for _, id := range customers {
+func eraseAddresses(ctx context.Context, tx *sqlx.Tx, biller string, mine belongings) error {
+	for _, id := range mine.customers {
 		var rows []struct {
 			ID     string `db:"id"`
 			Detail string `db:"detail"`
+			At     when   `db:"at"`
 		}
 		if err := selectAll(ctx, tx, &rows, `
 			SELECT
 				id,
-				detail
+				detail,
+				at
 			FROM history
 			WHERE biller_id = $1 AND customer_id = $2`, biller, id); err != nil {
 			return fmt.Errorf("read history: %w", err)
 		}
 		for _, r := range rows {
-			clean := r.Detail
-			for _, address := range addresses {
-				clean = withoutAddress(clean, address)
-			}
+			clean := mine.without(r.Detail, r.At.Time)
 			if clean == r.Detail {
 				continue
 			}
@@ -219,6 +230,17 @@ func eraseAddresses(ctx context.Context, tx *sqlx.Tx, biller string, customers, 
 		}
 	}
 	return nil
+}
+
+// without takes the person's addresses, in every spelling, out of what was written
+// while they were the person's.
+func (b belongings) without(text string, at time.Time) string {
+	for spelling, norm := range b.spellings {
+		if b.held.at(norm, at) {
+			text = withoutAddress(text, spelling)
+		}
+	}
+	return text
 }
 
 // withoutAddress puts erasedName in the place of an address, in any case, but not

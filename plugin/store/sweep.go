@@ -12,7 +12,8 @@ import (
 const tokensKept = 365 * 24 * time.Hour
 
 // activityKept is how long the portal tells of an activity; the platform's audit
-// log keeps it for longer.
+// log keeps it for longer. Changes of a person's address stay for as long as the
+// person, whose erasure has to know earlier addresses.
 const activityKept = 365 * 24 * time.Hour
 
 // resetsKept is how long a dead reset, or a dead proof, still says so.
@@ -45,6 +46,7 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				SELECT id
 				FROM activity
 				WHERE biller_id = $1 AND at <= $2
+					AND NOT (action IN ('address.changed', 'activity.disowned') AND detail LIKE '%"from":%')
 				LIMIT $3` + skip + `)`, now.Add(-activityKept)},
 		{`DELETE FROM devices
 			WHERE biller_id = $1 AND (user_id, hash) IN (
