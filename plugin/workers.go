@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/billing-addons/customer-portal/plugin/audit"
+	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/mail"
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -16,15 +17,15 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
 )
 
-// workers do the portal's jobs: mails, which must come back soon after a kill,
-// and the long reading of all customers, which must not be cut off.
+// workers do the portal's jobs: mails, many at once, and the long reading of all
+// customers, which must not be cut off.
 type workers struct {
 	mails, upkeep *jobs.Worker
 	keeper        *rpc.Keeper
 }
 
-// upkeepLease lets a million customers be read in one job.
-const upkeepLease = 20 * time.Minute
+// upkeepLimit lets a million customers be read in one job.
+const upkeepLimit = 15 * time.Minute
 
 func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catalogue.Catalogue, now clock) (*workers, error) {
 	renderer, err := mail.NewRenderer(texts)
@@ -35,15 +36,16 @@ func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catal
 	teller := &mail.Teller{Notices: service, Host: env.Host, Texts: texts, Now: now}
 	records := &audit.Writer{Service: service, Host: env.Host, Now: now}
 	keeper := &rpc.Keeper{Service: service, Host: env.Host, Now: now}
+	here := caller.Here(env.Host)
 	mails, err := jobs.NewWorker(jobs.Config{
-		DB: db, Log: env.Log, Now: now, OnDead: sender.Failed,
+		DB: db, Log: env.Log, Now: now, Ready: here, OnDead: sender.Failed,
 		Handlers: map[string]jobs.Handler{portal.JobMail: sender.Send, portal.JobStaff: teller.Tell, portal.JobAudit: records.Write},
 	})
 	if err != nil {
 		return nil, err
 	}
 	upkeep, err := jobs.NewWorker(jobs.Config{
-		DB: db, Log: env.Log, Now: now, Concurrency: 2, Lease: upkeepLease,
+		DB: db, Log: env.Log, Now: now, Ready: here, Concurrency: 2, Limit: upkeepLimit,
 		Handlers: map[string]jobs.Handler{portal.JobSync: keeper.Sync, portal.JobRefresh: keeper.Refresh},
 	})
 	if err != nil {

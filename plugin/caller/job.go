@@ -9,8 +9,18 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/jobs"
 )
 
-// whileClosed is how long a job waits for a biller that has switched the add-on off.
-const whileClosed = time.Hour
+// whileClosed is how long a job waits that has begun just when its biller
+// switched the add-on off.
+const whileClosed = time.Minute
+
+// Here tells whether the biller has the add-on, as far as this process was told
+// (jobs.Config.Ready).
+func Here(host sdk.Host) func(biller string) bool {
+	return func(biller string) bool {
+		_, err := host.Billers.As(context.Background(), biller)
+		return !apperr.Is(err, apperr.NotFound)
+	}
+}
 
 // ForJob returns ctx with the rights of the job's biller. A biller that switched
 // the add-on off keeps its jobs until it comes back.

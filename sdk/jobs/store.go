@@ -76,9 +76,9 @@ const selectDue = `
 
 // claim leases up to limit due jobs of one biller until the given time and
 // counts the attempt. A lease is a job's run_at moved ahead, so an abandoned job
-// is due again by itself. There are two statements because PostgreSQL may plan
+// is due again by itself; those that the caller still holds are left. There are two statements because PostgreSQL may plan
 // one UPDATE … IN (SELECT … LIMIT) as a loop over the whole queue.
-func (s store) claim(ctx context.Context, biller string, kinds []string, limit int, now, until time.Time, lease string) ([]Job, error) {
+func (s store) claim(ctx context.Context, biller string, kinds []string, limit int, now, until time.Time, lease string, holds func(biller, id string) bool) ([]Job, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -92,6 +92,7 @@ func (s store) claim(ctx context.Context, biller string, kinds []string, limit i
 	if err := tx.SelectContext(ctx, &rows, tx.Rebind(query+s.db.SkipLocked()), args...); err != nil {
 		return nil, fmt.Errorf("select due jobs: %w", err)
 	}
+	rows = slices.DeleteFunc(rows, func(r row) bool { return holds(biller, r.ID) })
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -147,9 +148,7 @@ type outcome struct {
 	runAt time.Time // of a pending job
 	// attempt is the count to store; less than the job's if this try is not to count.
 	attempt int
-	// until is when the lease ends.
-	until time.Time
-	err   string
+	err     string
 }
 
 // settle records the outcomes of one biller's jobs and returns how many were

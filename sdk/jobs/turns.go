@@ -32,7 +32,10 @@ type turns struct {
 	cancel   context.CancelFunc
 	outcomes chan outcome
 	ended    chan []outcome // settled
+	leases   *leases
 	settler  sync.WaitGroup
+	renewer  sync.WaitGroup
+	rest     context.CancelFunc // ends the renewing
 }
 
 func newTurns(ctx context.Context, w *Worker) *turns {
@@ -43,17 +46,23 @@ func newTurns(ctx context.Context, w *Worker) *turns {
 		held:     map[string]int{},
 		outcomes: make(chan outcome, w.cfg.Concurrency),
 		ended:    make(chan []outcome, w.cfg.Concurrency),
+		leases:   newLeases(w),
 	}
 	t.handlers, t.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	renewing, rest := context.WithCancel(context.WithoutCancel(ctx))
+	t.rest = rest
+	t.renewer.Go(func() { t.leases.renewUntil(renewing) })
 	t.settler.Go(func() { w.settleAll(t.handlers, t.outcomes, t.ended) })
 	return t
 }
 
-// close ends the settler; no handler may be running any more.
+// close ends the settler and the renewer; no handler may be running any more.
 func (t *turns) close() {
 	close(t.outcomes)
 	t.settler.Wait()
 	t.cancel()
+	t.rest()
+	t.renewer.Wait()
 }
 
 // drain waits for running handlers, and cancels them after Grace.
@@ -96,7 +105,7 @@ func (t *turns) want(ctx context.Context, billers map[string]bool) {
 }
 
 func (t *turns) queue(biller string) {
-	if t.queued[biller] || t.full[biller] {
+	if t.queued[biller] || t.full[biller] || t.w.cfg.Ready != nil && !t.w.cfg.Ready(biller) {
 		return
 	}
 	t.queued[biller] = true
@@ -134,11 +143,14 @@ func (t *turns) lease(ctx context.Context, biller string, n int) int {
 	claimCtx, cancel := context.WithTimeout(ctx, statementLimit)
 	defer cancel()
 	lease, now := uuid.NewString(), t.w.cfg.Now()
-	deadline := time.Now().Add(t.w.cfg.Lease * 3 / 4)
-	jobs, err := t.w.store.claim(claimCtx, biller, t.w.kinds, n, now, now.Add(t.w.cfg.Lease), lease)
+	deadline := time.Now().Add(t.w.cfg.Limit)
+	jobs, err := t.w.store.claim(claimCtx, biller, t.w.kinds, n, now, now.Add(t.w.cfg.Lease), lease, t.leases.holds)
 	if err != nil {
 		t.fail(ctx, "leasing jobs failed", biller, err)
 		return 0
+	}
+	if len(jobs) > 0 {
+		t.leases.add(lease, biller, jobs, deadline.Add(t.w.cfg.Lease/2))
 	}
 	for _, j := range jobs {
 		t.busy++
@@ -153,6 +165,7 @@ func (t *turns) end(settled []outcome) {
 	for _, o := range settled {
 		biller := o.job.Biller
 		t.busy--
+		t.leases.drop(o.lease, o.job.ID)
 		if t.held[biller]--; t.held[biller] == 0 {
 			delete(t.held, biller)
 		}

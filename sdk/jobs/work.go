@@ -19,9 +19,9 @@ func (w *Worker) work(ctx context.Context, deadline time.Time, j Job, lease stri
 	runCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	// OnDead gets a little longer: the handler may have used up its time.
-	buryCtx, cancelBury := context.WithDeadline(ctx, deadline.Add(w.cfg.Lease/8))
+	buryCtx, cancelBury := context.WithDeadline(ctx, deadline.Add(w.cfg.Lease/2))
 	defer cancelBury()
-	o := outcome{job: j, lease: lease, state: done, attempt: j.Attempt, until: deadline.Add(w.cfg.Lease / 4)}
+	o := outcome{job: j, lease: lease, state: done, attempt: j.Attempt}
 	if j.Attempt > j.MaxAttempts {
 		// Whoever tried it last never said how that went, killed perhaps by the job itself.
 		return w.bury(buryCtx, o, errors.New("no attempt is left, and how the last one ended was not recorded"))
@@ -87,6 +87,9 @@ func (w *Worker) callOnDead(ctx context.Context, j Job, cause error) (err error)
 	return w.cfg.OnDead(ctx, j, cause)
 }
 
+// settleTime is how long finished jobs wait for a database that is away.
+const settleTime = time.Minute
+
 // settleAll records outcomes as they come, those at hand together, one
 // transaction a biller, and reports them when it is done with them. What it
 // cannot record is tried again after the lease.
@@ -121,12 +124,10 @@ func atHand(first outcome, rest <-chan outcome) []outcome {
 }
 
 // settle records outcomes of one biller. While the database is away it tries
-// again as long as the leases last: what is not recorded is done once more.
+// again for a while, beyond the leases too: nobody else can take the jobs then.
+// What is not recorded is done once more.
 func (w *Worker) settle(ctx context.Context, biller string, group []outcome) {
-	until := group[0].until
-	for _, o := range group {
-		until = latest(until, o.until)
-	}
+	until := time.Now().Add(settleTime)
 	for rest := 100 * time.Millisecond; ; rest = min(2*rest, 2*time.Second) {
 		held, err := w.settleOnce(ctx, biller, group)
 		if err == nil {
@@ -147,13 +148,6 @@ func (w *Worker) settleOnce(ctx context.Context, biller string, group []outcome)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementLimit)
 	defer cancel()
 	return w.store.settle(ctx, biller, group, w.cfg.Now())
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // pause waits and tells whether ctx goes on.

@@ -16,7 +16,7 @@ import (
 
 // Handler does one job. It runs at least once for each job, so it passes the
 // job's IdemKey on to whatever it cannot undo. It must return when ctx ends,
-// which is before the lease does. Any error but Permanent and RetryAt means: try
+// which is after Config.Limit: somebody else begins the job anew soon after. Any error but Permanent and RetryAt means: try
 // again after a back-off; an apperr with RetryAfter sets the least wait.
 type Handler func(ctx context.Context, j Job) error
 
@@ -27,6 +27,11 @@ type Config struct {
 	DB *sqldb.DB
 	// Handlers by kind. Jobs of other kinds are left to other processes.
 	Handlers map[string]Handler
+	// Ready tells whether jobs of the biller may begin in this process now; nil
+	// means always. It is asked often and must answer from memory. An add-on has
+	// no rights for a biller that switched it off, nor in the first moments of a
+	// process: such jobs stay due.
+	Ready func(biller string) bool
 	// OnDead hears of a job that failed for good, before it is closed; it is
 	// called at least once. If it fails, the job stays and is tried again.
 	OnDead func(ctx context.Context, j Job, cause error) error
@@ -35,9 +40,12 @@ type Config struct {
 	Concurrency int
 	// Batch is how many jobs of a biller are leased in one turn; Concurrency.
 	Batch int
-	// Lease is after how long a killed worker's jobs come back; one minute.
-	// Handlers get three quarters of it.
+	// Lease is after how long a killed worker's jobs come back; 20 seconds. A
+	// living worker renews its leases. The clocks of machines that share the work
+	// must differ by less than half of it.
 	Lease time.Duration
+	// Limit is how long a handler may take; 90 seconds.
+	Limit time.Duration
 	// Poll is how often to look for due jobs of all billers when nothing wakes
 	// the worker; two seconds, jittered.
 	Poll time.Duration
@@ -72,7 +80,8 @@ func NewWorker(cfg Config) (*Worker, error) {
 	}
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, 16)
 	cfg.Batch = cmp.Or(cfg.Batch, cfg.Concurrency)
-	cfg.Lease = cmp.Or(cfg.Lease, time.Minute)
+	cfg.Lease = cmp.Or(cfg.Lease, 20*time.Second)
+	cfg.Limit = cmp.Or(cfg.Limit, 90*time.Second)
 	cfg.Poll = cmp.Or(cfg.Poll, 2*time.Second)
 	cfg.Grace = cmp.Or(cfg.Grace, 10*time.Second)
 	cfg.Keep = cmp.Or(cfg.Keep, 7*24*time.Hour)
@@ -83,7 +92,7 @@ func NewWorker(cfg Config) (*Worker, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if min(cfg.Concurrency, cfg.Batch) < 1 || min(cfg.Lease, cfg.Poll, cfg.Grace, cfg.Keep) < 0 {
+	if min(cfg.Concurrency, cfg.Batch) < 1 || min(cfg.Lease, cfg.Limit, cfg.Poll, cfg.Grace, cfg.Keep) < 0 {
 		return nil, errors.New("a jobs worker's limits must be positive")
 	}
 	return &Worker{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -307,6 +308,29 @@ func TestHangingBillerLeavesSlots(t *testing.T) {
 		if len(l.runs) != 11 {
 			t.Errorf("%d runs, want 11", len(l.runs))
 		}
+	})
+}
+
+// TestJobsWaitForTheirBiller: those of a biller who is not here stay due, and
+// begin as soon as it is.
+func TestJobsWaitForTheirBiller(t *testing.T) {
+	run(t, func(t *testing.T, db *sqldb.DB) {
+		var l journal
+		var here atomic.Bool
+		w := mustWorker(t, jobs.Config{
+			DB: db, Poll: time.Hour, Handlers: l.handler(nil),
+			Ready: func(biller string) bool { return biller != "away" || here.Load() },
+		})
+		mustEnqueue(t, db, mail("acme", "1"), mail("away", "1"))
+		mustRunDue(t, w)
+		want := []stored{{"acme", "1", done, 1, ""}, {"away", "1", pending, 0, ""}}
+		if diff := cmp.Diff(want, mustRows(t, db)); diff != "" {
+			t.Error(diff)
+		}
+		defer start(t, w)()
+		here.Store(true)
+		w.Wake("away")
+		eventually(t, "its job runs", func() bool { return slices.Contains(l.keys(), "away/1") })
 	})
 }
 
