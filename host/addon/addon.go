@@ -90,6 +90,9 @@ type Page struct {
 	// Active names the place in the navigation: "marketplace" or
 	// "addon:customer-portal".
 	Active string
+	// Refused is why the host refused the request, one of the reasons of package
+	// refusal: a platform may keep that in its audit. Empty if it was not refused.
+	Refused string
 	// Body goes inside <main>. It is safe: the host's own templates or a
 	// fragment that passed the allow-list.
 	Body template.HTML

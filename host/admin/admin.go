@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -53,6 +54,7 @@ type Handler struct {
 	operator *operatorPages
 	purging  *web.Page[purgePage]
 	crossing *http.CrossOriginProtection
+	refusals *refusal.Log
 	mux      *http.ServeMux
 }
 
@@ -76,7 +78,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Config: c, pages: p, operator: operator, purging: purging, crossing: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
+	h := &Handler{Config: c, pages: p, operator: operator, purging: purging, crossing: http.NewCrossOriginProtection(), refusals: refusal.New(c.Log, c.Now), mux: http.NewServeMux()}
 	for _, r := range h.routes() {
 		h.mux.Handle(r.method+" "+h.home()+r.path, web.Handle(c.Log, h.problem, h.signedIn(r)))
 	}
@@ -88,8 +90,8 @@ func New(c Config) (*Handler, error) {
 type route struct {
 	method, path string
 	handle       handler
-	// install marks what needs the ability addons:install.
-	install bool
+	// ability is what the person must be able to; empty for all staff.
+	ability string
 }
 
 // handler answers a signed-in person.
@@ -97,16 +99,16 @@ type handler func(w http.ResponseWriter, r *http.Request, staff addon.Staff) err
 
 func (h *Handler) routes() []route {
 	return slices.Concat(h.operatorRoutes(), h.purgeRoutes(), []route{
-		{"GET", "", h.list, false},
-		{"GET", "/{id}", h.detail, false},
-		{"GET", "/{id}/icon", h.icon, false},
-		{"GET", "/{id}/install", h.consent, true},
-		{"POST", "/{id}/install", h.install, true},
-		{"GET", "/{id}/installing", h.installing, false},
-		{"GET", "/{id}/settings", h.settings, false},
-		{"POST", "/{id}/settings", h.saveSettings, false},
-		{"GET", "/{id}/remove", h.removeAsk, true},
-		{"POST", "/{id}/remove", h.remove, true},
+		{"GET", "", h.list, ""},
+		{"GET", "/{id}", h.detail, ""},
+		{"GET", "/{id}/icon", h.icon, ""},
+		{"GET", "/{id}/install", h.consent, addon.AbilityInstall},
+		{"POST", "/{id}/install", h.install, addon.AbilityInstall},
+		{"GET", "/{id}/installing", h.installing, ""},
+		{"GET", "/{id}/settings", h.settings, addon.AbilityConfigure},
+		{"POST", "/{id}/settings", h.saveSettings, addon.AbilityConfigure},
+		{"GET", "/{id}/remove", h.removeAsk, addon.AbilityInstall},
+		{"POST", "/{id}/remove", h.remove, addon.AbilityInstall},
 	})
 }
 
@@ -124,16 +126,45 @@ func (h *Handler) home() string { return h.StaffPath + "/marketplace" }
 func (h *Handler) signedIn(rt route) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		staff, err := h.Platform.StaffFrom(r)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case h.crossing.Check(r) != nil:
-			return apperr.Errorf(apperr.PermissionDenied, "The form was sent from another website, so nothing was changed. Open the page here and try again.")
-		case rt.install && !staff.Can(addon.AbilityInstall):
-			return apperr.Errorf(apperr.PermissionDenied, "Your role does not allow this. Ask an owner.")
 		}
-		return rt.handle(w, r, staff)
+		if h.crossing.Check(r) != nil {
+			h.refused(r, staff)
+			return apperr.Errorf(apperr.PermissionDenied, "The form was sent from another website, so nothing was changed. Open the page here and try again.")
+		}
+		if rt.ability != "" && !staff.Can(rt.ability) {
+			err = apperr.Errorf(apperr.PermissionDenied, "%s", unable(rt.ability))
+		} else {
+			err = rt.handle(w, r, staff)
+		}
+		if apperr.Is(err, apperr.PermissionDenied) {
+			h.refused(r, staff)
+		}
+		return err
 	}
+}
+
+// unable is what people are told who lack an ability.
+func unable(ability string) string {
+	if ability == addon.AbilityOperate {
+		return "Only an operator of this platform may do this."
+	}
+	return "Your role does not allow this. Ask an owner."
+}
+
+// refused lists a request that was refused in the log; the platform, which draws the
+// page that says so, may keep it in its audit.
+func (h *Handler) refused(r *http.Request, staff addon.Staff) {
+	h.refusals.Refused(r.Context(), h.why(r), "page", r.Pattern, "staff", staff.ID, "biller", staff.BillerID)
+}
+
+// why says for what reason a request was refused that was.
+func (h *Handler) why(r *http.Request) string {
+	if h.crossing.Check(r) != nil {
+		return refusal.Origin
+	}
+	return refusal.Role
 }
 
 func notFound(http.ResponseWriter, *http.Request, addon.Staff) error {
@@ -156,7 +187,11 @@ func (h *Handler) problem(w http.ResponseWriter, r *http.Request, p web.Problem)
 		http.Error(w, p.Message, p.Status)
 		return
 	}
-	h.Platform.Frame(w, r, addon.Page{Title: page.Heading(), Status: p.Status, Active: "marketplace", Body: body})
+	out := addon.Page{Title: page.Heading(), Status: p.Status, Active: "marketplace", Body: body}
+	if p.Code == apperr.PermissionDenied {
+		out.Refused = h.why(r)
+	}
+	h.Platform.Frame(w, r, out)
 }
 
 // draw puts a page into the platform's frame.

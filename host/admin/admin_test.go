@@ -29,6 +29,7 @@ type fake struct {
 	zone      string // of the biller
 	staff     addon.Staff
 	signedOut bool
+	refused   string // as the last page said
 	installed map[string]addon.Installation
 	run       func() admin.RunState
 	change    func(*admin.Offer)
@@ -128,6 +129,7 @@ func (f *fake) StaffFrom(*http.Request) (addon.Staff, error) {
 }
 
 func (f *fake) Frame(w http.ResponseWriter, _ *http.Request, p addon.Page) {
+	f.refused = p.Refused
 	w.WriteHeader(max(p.Status, 200))
 	fmt.Fprintf(w, "[%s|%s]%s", p.Title, p.Active, p.Body)
 }

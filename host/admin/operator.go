@@ -102,24 +102,14 @@ func (h *Handler) operatorRoutes() []route {
 		return nil
 	}
 	return []route{
-		{"GET", "/{id}/operate", operates(h.operate), false},
-		{"GET", "/{id}/operate/upgrade", operates(h.fresh(h.upgradeAsk)), false},
-		{"POST", "/{id}/operate/upgrade", operates(h.fresh(h.upgrade)), false},
-		{"GET", "/{id}/operate/rollback", operates(h.fresh(h.rollbackAsk)), false},
-		{"POST", "/{id}/operate/rollback", operates(h.fresh(h.rollback)), false},
-		{"POST", "/{id}/operate/retry", operates(h.fresh(h.order(Operator.Retry))), false},
-		{"POST", "/{id}/operate/approve", operates(h.fresh(h.order(Operator.Approve))), false},
-		{"POST", "/{id}/operate/disapprove", operates(h.fresh(h.order(Operator.Disapprove))), false},
-	}
-}
-
-// operates lets operators in only.
-func operates(next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request, staff addon.Staff) error {
-		if !staff.Can(addon.AbilityOperate) {
-			return apperr.Errorf(apperr.PermissionDenied, "Only an operator of this platform may do this.")
-		}
-		return next(w, r, staff)
+		{"GET", "/{id}/operate", h.operate, addon.AbilityOperate},
+		{"GET", "/{id}/operate/upgrade", h.fresh(h.upgradeAsk), addon.AbilityOperate},
+		{"POST", "/{id}/operate/upgrade", h.fresh(h.upgrade), addon.AbilityOperate},
+		{"GET", "/{id}/operate/rollback", h.fresh(h.rollbackAsk), addon.AbilityOperate},
+		{"POST", "/{id}/operate/rollback", h.fresh(h.rollback), addon.AbilityOperate},
+		{"POST", "/{id}/operate/retry", h.fresh(h.order(Operator.Retry)), addon.AbilityOperate},
+		{"POST", "/{id}/operate/approve", h.fresh(h.order(Operator.Approve)), addon.AbilityOperate},
+		{"POST", "/{id}/operate/disapprove", h.fresh(h.order(Operator.Disapprove)), addon.AbilityOperate},
 	}
 }
 

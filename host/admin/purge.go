@@ -32,9 +32,9 @@ func (h *Handler) purgeRoutes() []route {
 		return nil
 	}
 	return []route{
-		{"POST", "/{id}/export", h.export, true},
-		{"GET", "/{id}/purge", h.fresh(h.purgeAsk), true},
-		{"POST", "/{id}/purge", h.fresh(h.purge), true},
+		{"POST", "/{id}/export", h.export, addon.AbilityInstall},
+		{"GET", "/{id}/purge", h.fresh(h.purgeAsk), addon.AbilityInstall},
+		{"POST", "/{id}/purge", h.fresh(h.purge), addon.AbilityInstall},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -20,6 +21,7 @@ type Handler struct {
 	failures   *failures
 	crossing   *http.CrossOriginProtection
 	compressed *compressed
+	refusals   *refusal.Log
 
 	mu     sync.Mutex
 	inside map[place]int
@@ -41,7 +43,7 @@ func New(c Config) (*Handler, error) {
 	}
 	return &Handler{
 		Config: c.withDefaults(), failures: f, crossing: http.NewCrossOriginProtection(),
-		compressed: &compressed{dir: c.CompressedDir}, inside: map[place]int{},
+		compressed: &compressed{dir: c.CompressedDir}, refusals: refusal.New(c.Log, nil), inside: map[place]int{},
 	}, nil
 }
 

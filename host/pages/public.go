@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -30,6 +31,7 @@ func (h *Handler) Public() http.Handler {
 			return
 		}
 		if h.crossing.Check(r) != nil {
+			h.refusals.Refused(r.Context(), refusal.Origin, "method", r.Method, "addon", t.addon.Manifest.ID, "biller", t.biller.ID, "ip", remoteIP(r, h.TrustedProxies).String())
 			h.failures.crossOrigin(w, r, t)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
@@ -37,7 +38,7 @@ func (h *Handler) Staff() http.Handler {
 		case !allowedMethod(r.Method):
 			h.framed(w, r, "", http.StatusMethodNotAllowed, message{Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page."})
 		case h.crossing.Check(r) != nil:
-			h.framed(w, r, "", http.StatusForbidden, message{Icon: "lock", Heading: "Nothing was changed", Lead: crossOriginLead, Retry: retryPath(r)})
+			h.refuse(w, r, staff, "", refusal.Origin, message{Icon: "lock", Heading: "Nothing was changed", Lead: crossOriginLead, Retry: retryPath(r)})
 		default:
 			h.staffPage(w, r, staff)
 		}
@@ -75,7 +76,7 @@ func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, staff addon.
 	case !ok:
 		h.framed(w, r, "", http.StatusNotFound, message{Icon: "compass", Heading: "This page is not here", Lead: "The add-on may not be installed, or the address has a typing mistake."})
 	case !staff.Can(page.Ability):
-		h.framed(w, r, id, http.StatusForbidden, message{Icon: "lock", Heading: "You may not open this page", Lead: "Your role does not allow it. Ask an owner."})
+		h.refuse(w, r, staff, id, refusal.Role, message{Icon: "lock", Heading: "You may not open this page", Lead: "Your role does not allow it. Ask an owner."})
 	default:
 		h.serveStaff(w, r, t, path, page.Title)
 	}
@@ -249,22 +250,37 @@ func (h *Handler) failureOf(r *http.Request, t target, _ error) message {
 	}
 }
 
+// refuse draws why a request is refused, and lists it in the log.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, staff addon.Staff, addonID, why string, m message) {
+	h.refusals.Refused(r.Context(), why, "method", r.Method, "addon", addonID, "staff", staff.ID, "biller", staff.BillerID)
+	h.notice(w, r, m, addon.Page{Status: http.StatusForbidden, Active: navigation(addonID), Refused: why})
+}
+
 // framed draws a message of our own inside the platform's frame.
 func (h *Handler) framed(w http.ResponseWriter, r *http.Request, addonID string, status int, m message) {
+	h.notice(w, r, m, addon.Page{Status: status, Active: navigation(addonID)})
+}
+
+// navigation is where an add-on stands in the navigation.
+func navigation(addonID string) string {
+	if addonID == "" {
+		return ""
+	}
+	return "addon:" + addonID
+}
+
+func (h *Handler) notice(w http.ResponseWriter, r *http.Request, m message, p addon.Page) {
 	inNotice := m
 	inNotice.Heading = "" // it is the page's own
 	notice, err := h.failures.notice.HTML(r, inNotice)
 	if err != nil {
 		// The template was drawn at start; what is left is a plain sentence.
-		http.Error(w, apperr.GenericMessage, status)
+		http.Error(w, apperr.GenericMessage, p.Status)
 		return
 	}
 	var b bytes.Buffer
 	b.WriteString("<h1>" + template.HTMLEscapeString(m.Heading) + "</h1>")
 	b.WriteString(string(notice))
-	p := addon.Page{Title: m.Heading, Status: status, Body: template.HTML(b.String())}
-	if addonID != "" {
-		p.Active = "addon:" + addonID
-	}
+	p.Title, p.Body = m.Heading, template.HTML(b.String())
 	h.Platform.Frame(w, r, p)
 }

@@ -31,6 +31,9 @@ func TestStaffSignIn(t *testing.T) {
 	p.sees("Use at least 12 characters.")
 	p.look("staff-account-wrong")
 	p.fill("New password", staffPassword)
+	p.press("Show")
+	p.sees("Very strong. At least 12 characters")
+	p.look("staff-account-strength")
 	p.press("Save password")
 	p.sees("Your password is saved.")
 	const address = "dana@northwindpool.example"
@@ -83,8 +86,17 @@ func TestStaffSignIn(t *testing.T) {
 	stranger.look("staff-forgot-sent")
 	link := host.mustStaffMail(t)
 	stranger.visit(link)
+	stranger.look("staff-link")
 	stranger.press("Sign in")
 	stranger.heading("Overview")
+	stranger.visit(host.URL + "/admin/account")
+	stranger.look("staff-account-forgotten")
+	stranger.fill("New password", staffPassword+" again")
+	stranger.press("Change password")
+	stranger.sees("Your password is saved.")
+	stranger.visit(host.URL + "/admin/customers/0190a000-0000-7000-8000-000000000000")
+	stranger.heading("This page is not here")
+	stranger.look("staff-not-found")
 }
 
 // mustStaffMail waits for the newest mail with a sign-in link and returns that.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
-	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
@@ -166,8 +165,8 @@ func (s *Server) Frame(w http.ResponseWriter, r *http.Request, p addon.Page) {
 		if status == 0 {
 			status = http.StatusOK
 		}
-		if status == http.StatusForbidden {
-			if err := s.refuse(r, staff, refusal.Role, r.Method+" "+p.Active, nil); err != nil {
+		if p.Refused != "" {
+			if err := s.Store.RecordRefusal(r.Context(), staff, p.Refused, r.Method+" "+p.Active); err != nil {
 				return err
 			}
 		}

@@ -102,11 +102,11 @@ func (s *site) host(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	status := http.StatusTeapot
+	status, why := http.StatusTeapot, ""
 	if r.URL.RawQuery == "refuse" {
-		status = http.StatusForbidden
+		status, why = http.StatusForbidden, "role"
 	}
-	s.web.Frame(w, r, addon.Page{Title: "Add-ons Marketplace", Status: status, Active: "marketplace", Body: "<h1>Add-ons</h1>"})
+	s.web.Frame(w, r, addon.Page{Title: "Add-ons Marketplace", Status: status, Refused: why, Active: "marketplace", Body: "<h1>Add-ons</h1>"})
 }
 
 func (s *site) fill(tb testing.TB) {

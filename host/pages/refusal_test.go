@@ -1,0 +1,60 @@
+package pages_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/pages"
+)
+
+// framing remembers why the last page said that a request was refused.
+type framing struct {
+	platform
+	why *string
+}
+
+func (f framing) Frame(w http.ResponseWriter, r *http.Request, p addon.Page) {
+	*f.why = p.Refused
+	f.platform.Frame(w, r, p)
+}
+
+// TestRefusedRequestsAreLogged: of staff and of customers, and the platform is told
+// why, so that its audit can say so.
+func TestRefusedRequestsAreLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var why string
+	h, _ := MustHandler(t, html("x"), func(c *pages.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c.Platform = framing{platform{staff: func(*http.Request) (addon.Staff, error) {
+			return addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{"staff:invite"}}, nil
+		}}, &why}
+	})
+	for _, tc := range []struct {
+		name, method, url, site string
+		h                       http.Handler
+		status                  int
+		why, line               string
+	}{
+		{"a page that may be opened", "GET", staffOrigin + "/admin/addons/demo/", "", h.Staff(), 200, "", ""},
+		{"a page that is not there", "GET", staffOrigin + "/admin/addons/none/", "", h.Staff(), 404, "", ""},
+		{"an ability", "GET", staffOrigin + "/admin/addons/demo/settings", "", h.Staff(), 403, "role", "why=role method=GET addon=demo staff=s1 biller=northwind"},
+		{"a form of another site", "POST", staffOrigin + "/admin/addons/demo/", "cross-site", h.Staff(), 403, "origin", `why=origin method=POST addon="" staff=s1 biller=northwind`},
+		{"a customer's", "POST", portalOrigin + "/portal/northwind/sign-in", "cross-site", h.Public(), 403, "", "why=origin method=POST addon=demo biller=northwind ip=192.0.2.1"},
+	} {
+		log.Reset()
+		why = ""
+		r := httptest.NewRequest(tc.method, tc.url, nil)
+		r.Header.Set("Sec-Fetch-Site", tc.site)
+		w := httptest.NewRecorder()
+		tc.h.ServeHTTP(w, r)
+		if w.Code != tc.status || why != tc.why || !strings.Contains(log.String(), tc.line) || (tc.line == "") == strings.Contains(log.String(), "request refused") {
+			t.Errorf("%s: %d, %q\n%s", tc.name, w.Code, why, log.String())
+		}
+	}
+}
