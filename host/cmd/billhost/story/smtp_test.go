@@ -18,6 +18,8 @@ type postOffice struct {
 	URL   string
 	mu    sync.Mutex
 	mails []letter
+	// refusals are answers to the next mails to an address.
+	refusals map[string][]error
 }
 
 // letter is one accepted mail.
@@ -56,10 +58,31 @@ type delivery struct {
 	to     string
 }
 
-func (d *delivery) Mail(string, *smtp.MailOptions) error      { return nil }
-func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error { d.to = to; return nil }
-func (d *delivery) Reset()                                    { d.to = "" }
-func (d *delivery) Logout() error                             { return nil }
+func (d *delivery) Mail(string, *smtp.MailOptions) error { return nil }
+func (d *delivery) Reset()                               { d.to = "" }
+func (d *delivery) Logout() error                        { return nil }
+
+func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
+	d.to = to
+	d.office.mu.Lock()
+	defer d.office.mu.Unlock()
+	answers := d.office.refusals[strings.ToLower(to)]
+	if len(answers) == 0 {
+		return nil
+	}
+	d.office.refusals[strings.ToLower(to)] = answers[1:]
+	return answers[0]
+}
+
+// refuse makes the office answer the next mails to the address like that.
+func (o *postOffice) refuse(to string, answers ...error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.refusals == nil {
+		o.refusals = map[string][]error{}
+	}
+	o.refusals[strings.ToLower(to)] = answers
+}
 
 func (d *delivery) Data(r io.Reader) error {
 	raw, err := io.ReadAll(r)
