@@ -76,6 +76,9 @@ type AccountStore interface {
 	// Account finds whoever has this normalised address, with as many statements
 	// for an unknown one as for a known one.
 	Account(ctx context.Context, biller, emailNorm string, now time.Time) (Account, error)
+	// KnowsDevice tells whether the user with this normalised address, if there is
+	// one, has signed in with the browser before.
+	KnowsDevice(ctx context.Context, biller, emailNorm string, d Device) (bool, error)
 	// RefuseSignIn keeps that a try was wrong: the same statements whether the
 	// address is somebody's or nobody's.
 	RefuseSignIn(ctx context.Context, biller string, r Refusal) error
@@ -93,7 +96,8 @@ type AccountStore interface {
 	DeleteSession(ctx context.Context, biller, tokenHash string) error
 }
 
-// SignInKey names the count of tries to sign in with an address.
+// SignInKey names the count of tries to sign in with an address. Browsers that are
+// known have counts of their own, named by the key, a space and the device's hash.
 func SignInKey(k Keys, biller, emailNorm string) string {
 	return string(GuardSignIn) + ":" + k.Hash(biller, emailNorm)
 }
@@ -124,7 +128,10 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		norm = " " + text(email, 254) // nobody has an address with a space; the work is the same
 	}
 	now := s.Now()
-	try := s.try(c, GuardSignIn, s.Keys.Hash(c.BillerID, norm))
+	try, err := s.signInTry(ctx, c, norm)
+	if err != nil {
+		return SignedIn{}, err
+	}
 	taken, err := s.throttle(ctx, c, try)
 	if err != nil {
 		return SignedIn{}, err
@@ -155,6 +162,22 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 		return SignedIn{}, err
 	}
 	return SignedIn{Pending: &state}, nil
+}
+
+// signInTry is a try to sign in with an address. A browser in which its person
+// signed in before is counted by itself: strangers who guess make their own
+// browsers wait, not the owner's (OWASP's device cookies).
+func (s *Service) signInTry(ctx context.Context, c Caller, emailNorm string) (Try, error) {
+	try := s.try(c, GuardSignIn, s.Keys.Hash(c.BillerID, emailNorm))
+	device := s.device(c)
+	known, err := s.Store.KnowsDevice(ctx, c.BillerID, emailNorm, device)
+	if err != nil {
+		return Try{}, err
+	}
+	if known {
+		try.Account += " " + device.Hash
+	}
+	return try, nil
 }
 
 // refuse keeps that a try was wrong and returns ErrWrongSignIn. Where the delays

@@ -213,6 +213,9 @@ func (s *Store) secure(ctx context.Context, tx *sqlx.Tx, biller string, d disown
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
+	if err := forgetDevices(ctx, tx, biller, u.ID); err != nil {
+		return err
+	}
 	if err := s.endResets(ctx, tx, biller, u.EmailNorm, in.Activity.At); err != nil || !theirs {
 		return err
 	}

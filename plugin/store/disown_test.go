@@ -12,7 +12,12 @@ import (
 func TestDisowningAChangedPasswordShutsEverybodyOut(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
-		ctx, c := t.Context(), public(w.caller)
+		ctx, c := t.Context(), from(w.caller, "the thief's")
+		knows := func() bool {
+			known, err := w.Store.KnowsDevice(ctx, c.BillerID, "jane@acme.com", portal.Device{Hash: w.Keys.Hash(c.BillerID, "device "+c.Device)})
+			must(t, err)
+			return known
+		}
 		w.signedUp(t, "c1")
 		in, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
 		must(t, err)
@@ -25,7 +30,13 @@ func TestDisowningAChangedPasswordShutsEverybodyOut(t *testing.T) {
 		if err := w.Disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
 			t.Errorf("the other biller disowns: %v", err)
 		}
+		if !knows() {
+			t.Error("the browser that signed in is not known")
+		}
 		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, link) }), portal.ErrLinkDead)
+		if knows() {
+			t.Error("the thief's browser is still one of the person's")
+		}
 		if _, err := w.Session(ctx, c, thief.Session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("the thief is still signed in: %v", err)
 		}

@@ -87,6 +87,9 @@ func (s *Store) eraseRows(ctx context.Context, tx *sqlx.Tx, biller string, u por
 	if err := eraseInvitations(ctx, tx, biller, mine.invitations); err != nil {
 		return err
 	}
+	if err := s.clearSignIns(ctx, tx, biller, u); err != nil {
+		return err
+	}
 	for _, norm := range mine.norms() {
 		if err := s.lockResets(ctx, tx, biller, norm); err != nil {
 			return err
@@ -119,7 +122,7 @@ func (s *Store) eraseRows(ctx context.Context, tx *sqlx.Tx, biller string, u por
 			return fmt.Errorf("erase activity: %w", err)
 		}
 	}
-	for _, count := range []string{"address:" + u.ID, "password:" + u.ID, portal.SignInKey(s.keys, biller, u.EmailNorm)} {
+	for _, count := range []string{"address:" + u.ID, "password:" + u.ID} {
 		if err := clearAttempts(ctx, tx, biller, count); err != nil {
 			return err
 		}

@@ -185,7 +185,7 @@ func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller, userID str
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
-	if err := clearAttempts(ctx, tx, biller, portal.SignInKey(s.keys, biller, u.EmailNorm)); err != nil {
+	if err := s.clearSignIns(ctx, tx, biller, u); err != nil {
 		return err
 	}
 	in.Activity.UserID = u.ID

@@ -79,6 +79,31 @@ func (s *Store) EndSessions(ctx context.Context, biller, userID, keepHash string
 	return int(n), tx.Commit()
 }
 
+// KnowsDevice implements portal.AccountStore.
+func (s *Store) KnowsDevice(ctx context.Context, biller, emailNorm string, d portal.Device) (bool, error) {
+	var hash string
+	known, err := get(ctx, s.db.R, &hash, `
+		SELECT d.hash
+		FROM devices d
+		JOIN users u ON u.biller_id = d.biller_id AND u.id = d.user_id
+		WHERE d.biller_id = $1 AND d.hash = $2 AND u.biller_id = $1 AND u.email_norm = $3`, biller, d.Hash, emailNorm)
+	if err != nil {
+		return false, fmt.Errorf("find device of an address: %w", err)
+	}
+	return known, nil
+}
+
+// forgetDevices makes every browser of the person a new one.
+func forgetDevices(ctx context.Context, q querier, biller, userID string) error {
+	_, err := q.ExecContext(ctx, `
+		DELETE FROM devices
+		WHERE biller_id = $1 AND user_id = $2`, biller, userID)
+	if err != nil {
+		return fmt.Errorf("forget devices: %w", err)
+	}
+	return nil
+}
+
 // knowDevice keeps that the person signed in with a browser. stranger is true for
 // one that is new while others are known.
 func knowDevice(ctx context.Context, tx *sqlx.Tx, biller, userID string, d portal.Device, now time.Time) (stranger bool, err error) {

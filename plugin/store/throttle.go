@@ -71,6 +71,23 @@ func clearAttempts(ctx context.Context, q querier, biller, key string) error {
 	return nil
 }
 
+// clearSignIns forgets the tries to sign in as the user, in all browsers.
+func (s *Store) clearSignIns(ctx context.Context, q querier, biller string, u portal.User) error {
+	_, err := q.ExecContext(ctx, `
+		DELETE FROM throttles
+		WHERE biller_id = $1 AND name IN (
+			SELECT CAST($2 AS TEXT)
+			UNION ALL
+			SELECT CAST($2 AS TEXT) || ' ' || hash
+			FROM devices
+			WHERE biller_id = $1 AND user_id = $3
+		)`, biller, portal.SignInKey(s.keys, biller, u.EmailNorm), u.ID)
+	if err != nil {
+		return fmt.Errorf("clear tries to sign in: %w", err)
+	}
+	return nil
+}
+
 // TakeTry implements portal.ThrottleStore.
 func (s *Store) TakeTry(ctx context.Context, biller string, t portal.Try, now time.Time) (taken portal.Taken, err error) {
 	tx, err := s.db.Begin(ctx)

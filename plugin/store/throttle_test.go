@@ -89,6 +89,52 @@ func (w *world) takeKind(tb testing.TB, kind portal.MailKind) portal.Mail {
 	return portal.Mail{}
 }
 
+// TestGuessesDelayStrangersOnly: whoever guesses at an account makes browsers wait
+// that its owner never signed in with; the owner's goes on, within its own tries.
+func TestGuessesDelayStrangersOnly(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.signedUp(t, "c1")
+		own, theirs := public(w.caller), public(w.other)
+		own.Device, theirs.Device = "laptop", "laptop"
+		_, err := w.SignIn(ctx, own, "jane@acme.com", goodPassword)
+		must(t, err)
+		for n := range portal.SignInDelays().Free {
+			_, err := w.SignIn(ctx, elsewhere(w.caller, n), "jane@acme.com", wrongPassword)
+			wantCode(t, err, apperr.Unauthenticated)
+		}
+		for _, device := range []string{"", "phone"} {
+			c := elsewhere(w.caller, 50)
+			c.Device = device
+			_, err := w.SignIn(ctx, c, "jane@acme.com", goodPassword)
+			wantCode(t, err, apperr.TooManyRequests)
+		}
+		for range 2 {
+			_, err = w.SignIn(ctx, own, "jane@acme.com", goodPassword)
+			must(t, err)
+		}
+		for range portal.SignInDelays().Free { // a stolen laptop may guess no more than others
+			_, err := w.SignIn(ctx, own, "jane@acme.com", wrongPassword)
+			wantCode(t, err, apperr.Unauthenticated)
+		}
+		_, err = w.SignIn(ctx, own, "jane@acme.com", goodPassword)
+		wantCode(t, err, apperr.TooManyRequests)
+
+		known, err := w.Store.KnowsDevice(ctx, theirs.BillerID, "jane@acme.com", portal.Device{Hash: w.Keys.Hash(own.BillerID, "device laptop")})
+		must(t, err)
+		if known {
+			t.Error("the other biller knows the browser")
+		}
+
+		must(t, w.ForgotPassword(ctx, elsewhere(w.caller, 99), "jane@acme.com"))
+		_, err = w.ResetPassword(ctx, elsewhere(w.caller, 99), token(w.takeKind(t, portal.MailReset)), newPassword)
+		must(t, err)
+		_, err = w.SignIn(ctx, own, "jane@acme.com", newPassword)
+		must(t, err) // the reset has ended the delay of every browser
+	})
+}
+
 // TestARightTryForgetsWrongOnes: people who find their password in time start
 // anew, and their tries do not count against their network.
 func TestARightTryForgetsWrongOnes(t *testing.T) {
