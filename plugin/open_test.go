@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -301,4 +303,46 @@ func TestMatchDismissed(t *testing.T) {
 	b.open("/").wants(200).lacks("another customer profile")
 	b.do(http.MethodPost, "/matches/c9/add", url.Values{}).wants(409)
 
+}
+
+// wantSteps fails unless the page shows these steps of sign-up, the last one now.
+func (p *page) wantSteps(want ...string) {
+	p.tb.Helper()
+	var got []string
+	for n := range p.doc.Descendants() {
+		if n.Data == "ol" && attr(n, "class") == "steps" {
+			for li := range n.ChildNodes() {
+				if li.Data == "li" {
+					got = append(got, strings.TrimSuffix(textOf(li), " (done)"))
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		p.tb.Errorf("%s: steps (-want +got):\n%s", p.path, diff)
+	}
+}
+
+// TestStepsAtTheAgreement: those of the way that led there, and none for somebody
+// who is asked again.
+func TestStepsAtTheAgreement(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	open := r.browser(northwind)
+	p := open.press(open.begun(treasurer), "Confirm my email", "code", codeOf(t, r.mail("security", treasurer, 1)))
+	p = open.press(p, "Sign Up", "password", secret).wants(200, "Customer Portal User Agreement")
+	p.wantSteps("Portal link", "Email", "Confirm your email", "Password and profile", "User Agreement")
+	open.press(p, "I Accept").wants(200, "You owe")
+	b := r.browser(northwind)
+	p = b.press(b.open(r.invited("c1", elena)), "Sign Up", "email", elena, "password", secret)
+	b.press(p, "Continue")
+	p = b.press(b.open(linkOf(t, r.mail("confirmation", elena, 1))), "Confirm my email").wants(200, "Customer Portal User Agreement")
+	p.wantSteps("Invitation", "Email and password", "Customer profile", "Confirm your email", "User Agreement")
+	late := r.browser(northwind)
+	p = late.press(late.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "I Accept")
+	p.wantSteps()
+	b.open("/agreement").wantSteps()
+	b.press(b.open("/sign-up/agreement"), "I Accept").wants(200, "You owe")
+	r.published("New terms.")
+	b.open("/").wants(200, "New terms.", "I Accept").wantSteps()
 }

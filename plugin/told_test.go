@@ -180,3 +180,22 @@ func TestNotFoundOffersTheBillerAsASecondButton(t *testing.T) {
 		t.Error(p.body)
 	}
 }
+
+// TestProblemsOfMembersCarrySignOut: a page that is not there, a refusal and a
+// conflict have no menu, and Sign out all the same; strangers see none.
+func TestProblemsOfMembersCarrySignOut(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	b := r.registered("c1", elena)
+	for _, path := range []string{"/nowhere", "/invoices/inv3", "/welcome/garbage", "/not-me/garbage", "/security/agreements/9/proof.pdf"} {
+		b.do(http.MethodGet, path, nil).wants(404).find("Sign out")
+		stranger := r.browser(northwind)
+		stranger.cookies["session"] = "made-up"
+		stranger.open(path).lacks("/sign-out")
+	}
+	b.do(http.MethodPost, "/matches/c3/add", url.Values{}).wants(409).find("Sign out")
+	r.published("New terms.")
+	b.do(http.MethodGet, "/nowhere", nil).wants(404).find("Sign out")
+	b.press(b.do(http.MethodGet, "/nowhere", nil), "Sign out").wants(200, "You are signed out.")
+	b.do(http.MethodGet, "/nowhere", nil).wants(404).lacks("/sign-out")
+}

@@ -146,6 +146,9 @@ type SignUpState struct {
 	ExpiresAt    time.Time
 	// CodeDead means that only a new code, or the link, confirms now.
 	CodeDead bool
+	// Open is set at StepAccept for a sign-up from the portal link, which has no
+	// confirmation of its own: the mailbox was proven before.
+	Open bool
 }
 
 // SignUpStore keeps registrations in progress.
@@ -345,6 +348,7 @@ func (s *Service) state(p Pending, handle string, now time.Time) SignUpState {
 		MaskedEmail:  s.MaskEmail(p.SignUp.Email),
 		ExpiresAt:    p.SignUp.ExpiresAt,
 		CodeDead:     p.SignUp.Step == StepConfirm && p.SignUp.CodeDead(now),
+		Open:         p.SignUp.Step == StepAccept && p.SignUp.Seq == 0,
 	}
 }
 

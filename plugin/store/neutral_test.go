@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -13,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/telemetry"
 )
 
@@ -153,5 +156,72 @@ func TestStrangersAreMailedAlike(t *testing.T) {
 		if got := strings.Join(to, ", "); got != "notice Jane@Acme.com, reset Jane@Acme.com, reset zoe@bücher.example" {
 			t.Errorf("mails: %s", got)
 		}
+	})
+}
+
+// TestStrangersSignUpAlike: cases 9 and 10. The address of a customer who has not
+// signed up, one that signs in, a disabled and an unknown one cost a sign-up from
+// the portal link the same, with each mail and each guess at its code.
+func TestStrangersSignUpAlike(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		addresses := append(w.strangers(t), "new@acme.com")
+		must(t, w.ApplyCustomers(t.Context(), w.caller, []portal.Customer{{ID: "n1", Name: "Newcomer", Email: "new@acme.com", Version: 1}}))
+		handles := make([]string, len(addresses))
+		n := 0
+		same := func(name string, answer func(error) bool, ask func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error) {
+			t.Helper()
+			var first cost
+			for i, address := range addresses {
+				n++
+				c := elsewhere(w.caller, n)
+				var got error
+				spent := w.costOf(t, func(ctx context.Context, s *portal.Service) error {
+					got = ask(ctx, s, c, i)
+					return got
+				})
+				if !answer(got) || len(spent.Statements) == 0 || spent.Argon2 != 0 {
+					t.Fatalf("%s of %s: %v after %d statements and %d hashes", name, address, got, len(spent.Statements), spent.Argon2)
+				}
+				if i == 0 {
+					first = spent
+				} else if d := cmp.Diff(first, spent); d != "" {
+					t.Errorf("%s: %s and %s (-+):\n%s", name, addresses[0], address, d)
+				}
+			}
+		}
+		is := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
+		same("begin", is(nil), func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error {
+			state, err := s.StartProof(ctx, c, addresses[i])
+			handles[i] = state.Handle
+			return err
+		})
+		same("look", is(nil), func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error {
+			_, err := s.Proof(ctx, c, handles[i])
+			return err
+		})
+		guess := func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error {
+			return s.Prove(ctx, c, handles[i], "000000")
+		}
+		for try := range portal.CodeTries - 1 {
+			same(fmt.Sprintf("guess %d", try+1), is(portal.ErrWrongCode), guess)
+		}
+		same("last guess", is(portal.ErrCodeDead), guess)
+		same("guess at a dead code", is(portal.ErrCodeDead), guess)
+		resend := func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error {
+			return s.ResendProof(ctx, c, handles[i])
+		}
+		late := func(err error) bool { return apperr.Is(err, apperr.TooManyRequests) }
+		same("resend at once", late, resend)
+		for m := range portal.ConfirmationsAHour - 1 {
+			w.clock.Add(61 * time.Second)
+			same(fmt.Sprintf("resend %d", m+1), is(nil), resend)
+		}
+		w.clock.Add(61 * time.Second)
+		same("one mail too many", late, resend)
+		same("begin again too often", late, func(ctx context.Context, s *portal.Service, c portal.Caller, i int) error {
+			_, err := s.StartProof(ctx, c, addresses[i])
+			return err
+		})
 	})
 }

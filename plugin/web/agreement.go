@@ -38,13 +38,15 @@ func (s *Web) agreement(v *visit) error {
 	return s.pages.agreement.Render(v.w, v.r, http.StatusOK, v.agreementPage(a, nil, nil))
 }
 
+// agreementPage has no steps: whoever accepts a new version is on no way through
+// sign-up.
 func (v *visit) agreementPage(a portal.Agreement, before *earlier, f *web.Form) agreementPage {
 	top := 2
 	if before != nil {
 		top = 3
 	}
 	return agreementPage{
-		frame: v.titled(v.T("agreement.title")), steps: v.step(5), form: newForm(f), Agreement: a, Before: before,
+		frame: v.titled(v.T("agreement.title")), form: newForm(f), Agreement: a, Before: before,
 		Body: v.web.documents.HTML(v.web.documents.Parse(a.Markdown()), v.look(top, false)),
 	}
 }
@@ -58,14 +60,24 @@ func (v *visit) earlier(h portal.Holder, now portal.Agreement) (*earlier, error)
 	return &earlier{Version: before.Version, On: v.TimeDate(at), Changes: v.changes(before, v.web.documents.Parse(now.Markdown()), false)}, nil
 }
 
+// accepting is who may accept now, and the way that led here.
+type accepting struct {
+	portal.Holder
+	steps
+}
+
 // holder finds who may accept now: the confirmed sign-up of this browser, else a
 // session with the agreement pending. Otherwise it has answered.
-func (v *visit) holder() (h portal.Holder, done bool, err error) {
+func (v *visit) holder() (h accepting, done bool, err error) {
 	ctx := v.r.Context()
 	state, err := v.web.service.SignUp(ctx, v.caller, v.cookie(cookieSignUp))
 	switch {
 	case err == nil && state.Step == portal.StepAccept:
-		return portal.Holder{Handle: v.cookie(cookieSignUp)}, false, nil
+		way := v.step(5)
+		if state.Open {
+			way = v.openStep(5)
+		}
+		return accepting{portal.Holder{Handle: v.cookie(cookieSignUp)}, way}, false, nil
 	case err == nil:
 		return h, true, v.redirect(stepPath(state.Step))
 	case !errors.Is(err, portal.ErrSignUpEnded):
@@ -80,7 +92,7 @@ func (v *visit) holder() (h portal.Holder, done bool, err error) {
 	case !session.AgreementPending:
 		return h, true, v.redirect("/")
 	}
-	return portal.Holder{Session: v.cookie(cookieSession)}, false, nil
+	return accepting{Holder: portal.Holder{Session: v.cookie(cookieSession)}}, false, nil
 }
 
 func (s *Web) acceptForm(v *visit) error {
@@ -91,16 +103,18 @@ func (s *Web) acceptForm(v *visit) error {
 	return v.acceptPage(http.StatusOK, holder, nil)
 }
 
-func (v *visit) acceptPage(status int, h portal.Holder, f *web.Form) error {
+func (v *visit) acceptPage(status int, h accepting, f *web.Form) error {
 	a, err := v.web.service.Agreement(v.r.Context(), v.caller)
 	if err != nil {
 		return err
 	}
-	before, err := v.earlier(h, a)
+	before, err := v.earlier(h.Holder, a)
 	if err != nil {
 		return err
 	}
-	return v.web.pages.signupAgreement.Render(v.w, v.r, status, v.agreementPage(a, before, f))
+	p := v.agreementPage(a, before, f)
+	p.steps = h.steps
+	return v.web.pages.signupAgreement.Render(v.w, v.r, status, p)
 }
 
 // accept is **I Accept**, which signs in.
@@ -114,7 +128,7 @@ func (s *Web) accept(v *visit) error {
 		return err
 	}
 	v.known()
-	in, err := s.service.Accept(v.r.Context(), v.caller, holder, f.Text("version"))
+	in, err := s.service.Accept(v.r.Context(), v.caller, holder.Holder, f.Text("version"))
 	switch {
 	case errors.Is(err, portal.ErrSignUpEnded):
 		return v.signUpFailed(err)
@@ -135,7 +149,7 @@ func (s *Web) decline(v *visit) error {
 	if done {
 		return err
 	}
-	if err := s.service.Decline(v.r.Context(), v.caller, holder); err != nil {
+	if err := s.service.Decline(v.r.Context(), v.caller, holder.Holder); err != nil {
 		return err
 	}
 	v.dropSession()

@@ -18,8 +18,11 @@ type frame struct {
 	Static, Nonce string
 	Brand         template.CSS
 	OnBrand       template.CSS
-	base          string
-	web           *Web
+	// SignOut takes the post that signs out, on pages without the portal's menu that
+	// somebody sees who is signed in.
+	SignOut string
+	base    string
+	web     *Web
 }
 
 func (s *Web) frame(call sdk.Call, b sdk.Biller) frame {

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 
+	"github.com/billing-addons/customer-portal/plugin/caller"
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -42,6 +43,9 @@ type fact struct {
 // message renders a message page, its title being the heading.
 func (v *visit) message(status int, p messagePage) error {
 	p.frame = v.titled(p.Heading)
+	if v.session.UserID != "" && p.Does == nil {
+		p.SignOut = v.Path("/sign-out")
+	}
 	return v.web.pages.message.Render(v.w, v.r, status, p)
 }
 
@@ -52,10 +56,14 @@ func (s *Web) publicProblem(w http.ResponseWriter, r *http.Request, p web.Proble
 	if err != nil {
 		biller = sdk.Biller{Locale: call.Locale}
 	}
-	v := &visit{w: w, r: r, call: call, frame: s.frame(call, biller)}
+	v := &visit{w: w, r: r, call: call, caller: caller.Of(call, biller.Name), frame: s.frame(call, biller)}
 	if p.Code == apperr.Unauthenticated {
 		_ = v.redirect("/sign-in") // writes a header, which cannot fail
 		return
+	}
+	if p.Status < http.StatusInternalServerError && v.cookie(cookieSession) != "" {
+		// Without a session, or the database, the page has no Sign out.
+		v.session, _ = s.service.Session(r.Context(), v.caller, v.cookie(cookieSession))
 	}
 	if err := v.message(p.Status, v.problemPage(p)); err != nil {
 		s.log.ErrorContext(r.Context(), "error page failed", "error", err.Error())

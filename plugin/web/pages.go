@@ -106,7 +106,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		signupProfile:      load(l, l.public, "signup_profile.html", profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}),
 		signupConfirm:      load(l, l.public, "signup_confirm.html", confirmPage{frame: f, form: form, steps: steps}),
 		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
-		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, steps: steps, Before: &earlier{Changes: "-"}}),
+		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, Before: &earlier{Changes: "-"}}),
 		open:               load(l, l.public, "open.html", openPage{frame: f, form: form, steps: steps}),
 		openCode:           load(l, l.public, "open_code.html", openPage{frame: f, form: form, steps: steps}),
 		openChoose:         load(l, l.public, "open_choose.html", chooseOpenPage{profilePage: profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}}),
