@@ -95,12 +95,11 @@ func (t Text) Money(m sdk.Money) string {
 
 // Quantity writes thousandths as people do: 1500 is "1.5".
 func (t Text) Quantity(milli int64) string {
-	sign := ""
+	sign, whole, rest := "", strconv.FormatInt(milli/1000, 10), milli%1000
 	if milli < 0 {
-		sign, milli = "−", -milli
+		sign, whole, rest = "−", strings.TrimPrefix(whole, "-"), -rest // rest is small: the least number has no positive one
 	}
-	whole := strconv.FormatInt(milli/1000, 10)
-	part := strings.TrimRight(fmt.Sprintf("%03d", milli%1000), "0")
+	part := strings.TrimRight(fmt.Sprintf("%03d", rest), "0")
 	if part == "" {
 		return sign + whole
 	}

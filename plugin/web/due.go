@@ -12,13 +12,14 @@ import (
 // soonDays is how many days ahead an invoice counts as due soon.
 const soonDays = 7
 
-// sum adds amounts; currencies stay apart.
+// sum adds amounts; currencies stay apart, and so do amounts whose sum 64 bits
+// cannot hold.
 type sum []sdk.Money
 
 func (s sum) add(m sdk.Money) sum {
 	for i := range s {
-		if s[i].Currency == m.Currency {
-			s[i].Minor += m.Minor
+		if n := s[i].Minor + m.Minor; s[i].Currency == m.Currency && (n > s[i].Minor) == (m.Minor > 0) {
+			s[i].Minor = n
 			return s
 		}
 	}

@@ -1,9 +1,12 @@
 package books
 
 import (
+	"math"
+	"math/big"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // Invoice states.
@@ -18,18 +21,19 @@ const (
 const OpeningTitle = "Opening balance"
 
 // Total fills amounts of lines, subtotal, total, balance and status from
-// quantities, unit prices, tax and what was paid.
+// quantities, unit prices, tax and what was paid. An amount that 64 bits cannot
+// hold stays at their limit, and CheckTotals refuses it.
 func Total(inv sdk.Invoice) sdk.Invoice {
 	code := inv.Tax.Currency
-	subtotal := int64(0)
-	for i, l := range inv.Lines {
-		amount := roundMilli(l.QuantityMilli * l.UnitPrice.Minor)
-		inv.Lines[i].Amount = sdk.Money{Minor: amount, Currency: code}
-		subtotal += amount
+	money := func(n *big.Int) sdk.Money { return sdk.Money{Minor: clamp(n), Currency: code} }
+	lines, subtotal := amounts(inv)
+	for i, n := range lines {
+		inv.Lines[i].Amount = money(n)
 	}
-	inv.Subtotal = sdk.Money{Minor: subtotal, Currency: code}
-	inv.Total = sdk.Money{Minor: subtotal + inv.Tax.Minor, Currency: code}
-	inv.Balance = sdk.Money{Minor: inv.Total.Minor - inv.Paid.Minor, Currency: code}
+	inv.Subtotal = money(subtotal)
+	total := new(big.Int).Add(subtotal, big.NewInt(inv.Tax.Minor))
+	inv.Total = money(total)
+	inv.Balance = money(total.Sub(total, big.NewInt(inv.Paid.Minor)))
 	inv.Status = InvoiceOpen
 	if inv.Balance.Minor == 0 {
 		inv.Status = InvoicePaid
@@ -37,13 +41,53 @@ func Total(inv sdk.Invoice) sdk.Invoice {
 	return inv
 }
 
-// roundMilli divides by a thousand, halves away from zero.
-func roundMilli(n int64) int64 {
-	if n < 0 {
-		return -((-n + 500) / 1000)
+// CheckTotals returns Invalid for an invoice whose amounts do not add up, or are
+// more than 64 bits hold.
+func CheckTotals(inv sdk.Invoice) error {
+	lines, subtotal := amounts(inv)
+	total := new(big.Int).Add(subtotal, big.NewInt(inv.Tax.Minor))
+	balance := new(big.Int).Sub(total, big.NewInt(inv.Paid.Minor))
+	right := is(subtotal, inv.Subtotal) && is(total, inv.Total) && is(balance, inv.Balance)
+	for i, n := range lines {
+		right = right && is(n, inv.Lines[i].Amount)
 	}
-	return (n + 500) / 1000
+	if !right {
+		return apperr.Errorf(apperr.Invalid, "The amounts of invoice %s do not add up, or are too large.", inv.Number)
+	}
+	return nil
 }
+
+// amounts returns what each line is worth, and their sum, of any size.
+func amounts(inv sdk.Invoice) (lines []*big.Int, subtotal *big.Int) {
+	subtotal = new(big.Int)
+	for _, l := range inv.Lines {
+		n := roundMilli(new(big.Int).Mul(big.NewInt(l.QuantityMilli), big.NewInt(l.UnitPrice.Minor)))
+		lines = append(lines, n)
+		subtotal.Add(subtotal, n)
+	}
+	return lines, subtotal
+}
+
+// roundMilli divides by a thousand, halves away from zero.
+func roundMilli(n *big.Int) *big.Int {
+	half := big.NewInt(500)
+	if n.Sign() < 0 {
+		half.Neg(half)
+	}
+	return half.Quo(half.Add(half, n), big.NewInt(1000))
+}
+
+func clamp(n *big.Int) int64 {
+	switch {
+	case n.IsInt64():
+		return n.Int64()
+	case n.Sign() < 0:
+		return math.MinInt64
+	}
+	return math.MaxInt64
+}
+
+func is(n *big.Int, m sdk.Money) bool { return n.IsInt64() && n.Int64() == m.Minor }
 
 // Due is where an invoice stands on a day: "Paid", "Void", "Overdue", "Due
 // today" or "Open".

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/sqldb"
@@ -182,6 +183,9 @@ func (s *Store) ListInvoices(ctx context.Context, biller string, q sdk.InvoiceQu
 
 // insertInvoice keeps an invoice with its lines. Amounts come from books.Total.
 func (s *Store) insertInvoice(ctx context.Context, tx *sqlx.Tx, biller string, inv sdk.Invoice, opening bool) error {
+	if err := books.CheckTotals(inv); err != nil {
+		return err
+	}
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO invoices (
 			biller_id, id, number, customer_id, opening, title, status, issued_on, due_on, currency,
