@@ -37,6 +37,10 @@ func beforeHandshake(mode string) {
 		if err := os.Setenv(wire.Handshake().MagicCookieKey, "wrong"); err != nil {
 			panic(err)
 		}
+	case "impostor":
+		if err := impostor(); err != nil {
+			panic(err)
+		}
 	case "protocol":
 		fmt.Println("1|99|unix|/nowhere|grpc|")
 		select {}
