@@ -81,7 +81,7 @@ func TestEndingSessionsWantsAFreshProof(t *testing.T) {
 	other.goes("/admin/", "/sign-in", signInAs("dana@northwind.example", goodPassword))
 	_, body := b.get("/admin/account")
 	id := regexp.MustCompile(`name="session" value="([^"]+)"`).FindStringSubmatch(body)
-	if id == nil || strings.Count(body, "since <time") != 2 || strings.Count(body, "last used <time") != 2 || strings.Count(body, "127.0.0.1") < 2 {
+	if id == nil || strings.Count(body, "Signed in <time") != 2 || strings.Count(body, "Last used <time") != 2 || strings.Count(body, "127.0.0.1") < 2 {
 		t.Fatalf("what is known of the browsers:\n%s", body)
 	}
 	s.aged(t, 20*time.Minute)

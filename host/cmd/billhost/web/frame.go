@@ -42,6 +42,8 @@ type hostPage struct {
 type problemPage struct {
 	frame
 	sdkweb.Problem
+	// Retry offers to ask for the page again: not for a form, which would be lost.
+	Retry bool
 }
 
 // Heading is the title of the problem in words.
@@ -177,7 +179,7 @@ func (s *Server) Frame(w http.ResponseWriter, r *http.Request, p addon.Page) {
 // problem draws an error, in the frame if somebody is signed in.
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, p sdkweb.Problem) {
 	s.setHeaders(w)
-	data := problemPage{frame: frame{Title: "Problem", Static: s.static}, Problem: p}
+	data := problemPage{frame: frame{Title: "Problem", Static: s.static}, Problem: p, Retry: p.Status >= 500 && r.Method == http.MethodGet}
 	render := s.pages.outside.Render
 	if staff, err := s.session(r); err == nil {
 		if f, err := s.frame(r, staff, data.Heading(), ""); err == nil {
