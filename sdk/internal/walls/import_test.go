@@ -42,13 +42,13 @@ func ciphers() map[string][]string {
 		"crypto/rand": {"*"}, "crypto/sha256": {"*"}, "crypto/hmac": {"*"}, "crypto/subtle": {"*"}, "crypto/tls": {"*"},
 		"crypto/aes": {"host/settings_vault.go"}, "crypto/cipher": {"host/settings_vault.go"},
 		"crypto/ed25519": {"host/marketplace/key.go", "host/marketplace/*_test.go"},
-		"crypto/x509":    {"host/marketplace/key.go", "*_test.go"},
+		"crypto/x509":    {"host/marketplace/key.go", "host/hosttest/rascal/impostor.go", "*_test.go"},
 		"crypto/hkdf":    {"host/config.go", "host/cmd/billhost/secret.go"},
 		// SCRAM-SHA-256, which PostgreSQL keeps passwords of roles with.
 		"crypto/pbkdf2":              {"sdk/sqldb/provision.go"},
 		"golang.org/x/crypto/argon2": {"sdk/password/password.go"},
-		// Certificates of servers that are made for a test.
-		"crypto/ecdsa": {"*_test.go"}, "crypto/elliptic": {"*_test.go"}, "crypto/x509/pkix": {"*_test.go"}, "crypto": {"*_test.go"},
+		// Certificates of servers and add-ons that are made for a test.
+		"crypto/ecdsa": {"*_test.go", "host/hosttest/rascal/impostor.go"}, "crypto/elliptic": {"*_test.go", "host/hosttest/rascal/impostor.go"}, "crypto/x509/pkix": {"*_test.go"}, "crypto": {"*_test.go"},
 		// Not for secrets: jitter of waits, made-up customers, random tests.
 		"math/rand/v2": {"sdk/jobs/backoff.go", "host/supervisor/supervisor.go", "host/cmd/billhost/demo/generate.go", "*_test.go"},
 		// No algorithm: which of the system's users an add-on gets, and the interface.
