@@ -17,7 +17,7 @@ import (
 )
 
 // board is the little site around an add-on that runs for its author: an index,
-// the surfaces, the static files and the mails that were sent.
+// the surfaces, the static files, the mails that were sent and what staff were told.
 type board struct {
 	*http.ServeMux
 
@@ -26,6 +26,7 @@ type board struct {
 	origin   string
 	page     *template.Template
 	mails    func() []sdktest.Mail
+	notices  func() []sdktest.Notice
 	links    []link
 }
 
@@ -39,6 +40,7 @@ func newBoard(t *trial, i *sdktest.Instance, origin string) *board {
 		origin:   origin,
 		page:     boardTemplates().Lookup("board.html"),
 		mails:    i.Host.Mails,
+		notices:  i.Host.Notices,
 	}
 	b.public()
 	b.staff()
@@ -146,10 +148,11 @@ func withPolicy(next http.Handler) http.Handler {
 func (b *board) index(w http.ResponseWriter, _ *http.Request) {
 	var page bytes.Buffer
 	err := b.page.Execute(&page, map[string]any{
-		"Name":  b.trial.manifest.Name,
-		"Links": b.links,
-		"Mails": b.mails(),
-		"Style": boardStyle,
+		"Name":    b.trial.manifest.Name,
+		"Links":   b.links,
+		"Mails":   b.mails(),
+		"Notices": b.notices(),
+		"Style":   boardStyle,
 	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -171,7 +171,7 @@ func (d *dev) start(ctx context.Context, file string) (*edition, error) {
 	d.hosts = append(d.hosts, i.Host)
 	d.mu.Unlock()
 	b := newBoard(t, i, d.origin)
-	b.mails = d.mails
+	b.mails, b.notices = d.mails, d.notices
 	return &edition{instance: i, board: b, sum: sum}, nil
 }
 
@@ -251,6 +251,17 @@ func (d *dev) mails() []sdktest.Mail {
 	var all []sdktest.Mail
 	for _, h := range d.hosts {
 		all = append(all, h.Mails()...)
+	}
+	return all
+}
+
+// notices are what staff were told by all versions.
+func (d *dev) notices() []sdktest.Notice {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []sdktest.Notice
+	for _, h := range d.hosts {
+		all = append(all, h.Notices()...)
 	}
 	return all
 }
