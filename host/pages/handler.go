@@ -21,7 +21,9 @@ type Handler struct {
 	failures   *failures
 	crossing   *http.CrossOriginProtection
 	compressed *compressed
-	refusals   *refusal.Log
+	// refusals list what staff were refused, publicly what customers and strangers
+	// were: a flood of these hides none of those.
+	refusals, publicly *refusal.Log
 
 	mu     sync.Mutex
 	inside map[place]int
@@ -43,7 +45,7 @@ func New(c Config) (*Handler, error) {
 	}
 	return &Handler{
 		Config: c.withDefaults(), failures: f, crossing: http.NewCrossOriginProtection(),
-		compressed: &compressed{dir: c.CompressedDir}, refusals: refusal.New(c.Log, nil), inside: map[place]int{},
+		compressed: &compressed{dir: c.CompressedDir}, refusals: refusal.New(c.Log, nil), publicly: refusal.New(c.Log, nil), inside: map[place]int{},
 	}, nil
 }
 

@@ -31,7 +31,7 @@ func (h *Handler) Public() http.Handler {
 			return
 		}
 		if h.crossing.Check(r) != nil {
-			h.refusals.Refused(r.Context(), refusal.Origin, "method", r.Method, "addon", t.addon.Manifest.ID, "biller", t.biller.ID, "ip", remoteIP(r, h.TrustedProxies).String())
+			h.listRefused(r, t, refusal.Origin)
 			h.failures.crossOrigin(w, r, t)
 			return
 		}
@@ -116,6 +116,7 @@ func (h *Handler) servePublic(w http.ResponseWriter, r *http.Request, t target, 
 // beginPublic judges the head of an answer and writes it.
 func (h *Handler) beginPublic(w http.ResponseWriter, r *http.Request, t target, cookies jar, status int, from http.Header) error {
 	m := t.addon.Manifest
+	h.listRefused(r, t, whyOf(status))
 	to := w.Header()
 	var redirect string
 	if location := from.Get("Location"); location != "" {

@@ -145,6 +145,7 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 // may lead anywhere in the staff area, and the rest is a download.
 func (h *Handler) beginStaff(w http.ResponseWriter, r *http.Request, t target, answer *staffAnswer, status int, from http.Header) (io.Writer, error) {
 	answer.status = status
+	h.listRefused(r, t, whyOf(status))
 	to := w.Header()
 	if location := from.Get("Location"); location != "" {
 		page, err := pageURL(h.BaseURL, r.URL.EscapedPath(), r.URL.RawQuery)
@@ -202,9 +203,11 @@ func (h *Handler) drawStaff(w http.ResponseWriter, r *http.Request, t target, an
 	if own != "" {
 		title = own
 	}
-	h.Platform.Frame(w, r, addon.Page{
-		Title: title, Status: answer.status, Active: "addon:" + t.addon.Manifest.ID, Body: template.HTML(fragment),
-	})
+	out := addon.Page{Title: title, Status: answer.status, Active: "addon:" + t.addon.Manifest.ID, Body: template.HTML(fragment)}
+	if answer.status == http.StatusForbidden {
+		out.Refused = refusal.Role
+	}
+	h.Platform.Frame(w, r, out)
 }
 
 // frameOf returns the rules for a fragment drawn on a page.
@@ -248,12 +251,6 @@ func (h *Handler) failureOf(r *http.Request, t target, _ error) message {
 		Lead:      "It may be starting again. Nothing else is affected. Please try again in a moment.",
 		RequestID: web.RequestID(r.Context()),
 	}
-}
-
-// refuse draws why a request is refused, and lists it in the log.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, staff addon.Staff, addonID, why string, m message) {
-	h.refusals.Refused(r.Context(), why, "method", r.Method, "addon", addonID, "staff", staff.ID, "biller", staff.BillerID)
-	h.notice(w, r, m, addon.Page{Status: http.StatusForbidden, Active: navigation(addonID), Refused: why})
 }
 
 // framed draws a message of our own inside the platform's frame.
