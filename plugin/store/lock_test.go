@@ -21,11 +21,14 @@ import (
 
 // scene is a person in the middle of everything: signed in twice for customer a,
 // invited to b, with a pending change of the address, a link to a new password and
-// notices; a sign-up under way on d, and a request for access to it.
+// notices; a
+// sign-up under way on d, and a request for access to it; somebody who has proven
+// the address of e.
 type scene struct {
 	*world
+	number           int
 	c, staff         portal.Caller // of a network of its own
-	a, b, d          portal.Customer
+	a, b, d, e       portal.Customer
 	user             string
 	session, second  string
 	offer, linkD     string
@@ -34,6 +37,7 @@ type scene struct {
 	reset, newLink   string
 	request          string
 	proof, proofCode string
+	open             string
 	notices          []string
 }
 
@@ -46,10 +50,10 @@ func (w *world) mustScene(t *testing.T) *scene {
 	customer := func(id, email string) portal.Customer {
 		return portal.Customer{ID: fmt.Sprintf("%s%d", id, n), Name: id, Email: fmt.Sprintf("%s%d@scene.example", email, n), Version: 1}
 	}
-	s := &scene{world: w, c: public(w.caller), staff: w.caller, a: customer("a", "p"), b: customer("b", "p"), d: customer("d", "q")}
+	s := &scene{world: w, number: n, c: public(w.caller), staff: w.caller, a: customer("a", "p"), b: customer("b", "p"), d: customer("d", "q"), e: customer("e", "n")}
 	s.c.IP = netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 1})
 	s.staff.IP = s.c.IP
-	must(t, w.ApplyCustomers(ctx, s.staff, []portal.Customer{s.a, s.b, s.d}))
+	must(t, w.ApplyCustomers(ctx, s.staff, []portal.Customer{s.a, s.b, s.d, s.e}))
 	linkA := s.invite(t, s.a.ID)
 	state, err := w.Register(ctx, s.c, linkA, s.a.Email, goodPassword)
 	must(t, err)
@@ -87,6 +91,10 @@ func (w *world) mustScene(t *testing.T) *scene {
 	if n%2 == 0 {
 		must(t, w.Prove(ctx, s.c, s.proof, s.proofCode))
 	}
+	proof, err = w.StartProof(ctx, s.c, s.e.Email)
+	must(t, err)
+	must(t, w.Prove(ctx, s.c, proof.Handle, w.Keys.Code("north", s.newest(t, "proofs"), 1)))
+	s.open = proof.Handle
 	s.notices = s.noticesOf(t)
 	if n%3 == 0 {
 		differs := s.a
@@ -182,6 +190,9 @@ func (s *scene) actions() map[string]func(context.Context) error {
 		"open":   func(ctx context.Context) (any, error) { return s.Open(ctx, c, s.linkD, "", "") },
 		"finish proof": func(ctx context.Context) (any, error) {
 			return s.FinishProof(ctx, c, s.proof, goodPassword, []string{s.b.ID, a.ID})
+		},
+		"sign up openly": func(ctx context.Context) (any, error) {
+			return s.FinishProof(ctx, c, s.open, goodPassword, []string{s.e.ID})
 		},
 		"refresh": func(ctx context.Context) (any, error) { return s.RefreshDue(ctx, staff) },
 		"move in the books": func(ctx context.Context) (any, error) {
