@@ -26,7 +26,7 @@ func extra(of url.Values, userID string) url.Values {
 }
 
 // TestFieldsAreReadAndWrittenByTheirRolesOnly holds pages and forms to the table of
-// fields in docs/security.md.
+// fields in docs/access.md.
 func TestFieldsAreReadAndWrittenByTheirRolesOnly(t *testing.T) {
 	t.Parallel()
 	cfg := dbtest.SQLite(t)

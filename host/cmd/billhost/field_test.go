@@ -12,7 +12,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 )
 
-// TestFieldsBeyondTheFormAreNotWritten: a form writes the fields that docs/security.md
+// TestFieldsBeyondTheFormAreNotWritten: a form writes the fields that docs/access.md
 // gives its role, and nothing by any other name.
 func TestFieldsBeyondTheFormAreNotWritten(t *testing.T) {
 	t.Parallel()
