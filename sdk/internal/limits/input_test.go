@@ -271,3 +271,30 @@ var declared = regexp.MustCompile(`(?m)^\s*(service|rpc) (\w+)`)
 func hasWord(cell, word string) bool {
 	return slices.Contains(strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(" ,()", r) }), word)
 }
+
+// TestFieldsAreReadByName: no handler goes over whatever fields were sent, or hands
+// them on as a whole but to those who read them by name; so a field that is not
+// listed has no effect.
+func TestFieldsAreReadByName(t *testing.T) {
+	t.Parallel()
+	for _, p := range mustCode(t).Packages {
+		if surfaces()[p.Path] == "" {
+			continue
+		}
+		for _, f := range p.Files {
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok {
+					continue
+				}
+				ast.Inspect(fn, func(n ast.Node) bool {
+					r, ok := n.(*ast.RangeStmt)
+					if ok && types.TypeString(p.Info.TypeOf(r.X), nil) == "net/url.Values" {
+						t.Errorf("%s goes over all fields", mustCode(t).At(r))
+					}
+					return true
+				})
+			}
+		}
+	}
+}
