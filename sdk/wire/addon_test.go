@@ -160,8 +160,8 @@ func TestHostServices(t *testing.T) {
 	if err := <-ran; err != nil {
 		t.Error(err)
 	}
-	if len(host.Mails()) != 1 || len(host.Audits()) != 1 {
-		t.Errorf("mails %v, audits %v", host.Mails(), host.Audits())
+	if len(host.Mails()) != 1 || len(host.Audits()) != 1 || len(host.Notices()) != 1 {
+		t.Errorf("mails %v, audits %v, notices %v", host.Mails(), host.Audits(), host.Notices())
 	}
 	host.Permissions = []string{}
 	if err := i.Handle(t.Context(), sdktest.Northwind, sdk.Event{ID: "e"}); err != nil {
@@ -198,6 +198,10 @@ func useEverything(ctx context.Context, h sdk.Host) error {
 		if err != nil || sent.Repeated != repeated {
 			return fmt.Errorf("mail: %v, %w", sent, err)
 		}
+	}
+	notice := sdk.StaffNotice{Key: "k", Kind: "test", Ability: "staff:invite", Subject: "S", Text: "T"}
+	if told, err := h.Staff.Notify(ctx, notice); err != nil || told != 1 {
+		return fmt.Errorf("told %d: %w", told, err)
 	}
 	return h.Audit.Write(ctx, sdk.AuditEvent{Action: "test.ran", Detail: map[string]string{"a": "b"}})
 }
