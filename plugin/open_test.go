@@ -32,7 +32,9 @@ func TestSignUpFromThePortalLink(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		b := r.browser(northwind)
 		b.press(b.open("/sign-up"), "Continue", "email", "").wants(422, "Type your email address")
-		b.press(b.open("/sign-up"), "Continue", "email", "no address").wants(422)
+		if p := b.press(b.open("/sign-up"), "Continue", "email", "no address").wants(422); attr(p.input("email"), "aria-invalid") != "true" {
+			t.Error("the field does not say what is wrong with it")
+		}
 		p := b.begun(treasurer).wants(200, "Check your mail", "If "+treasurer+" is the address").lacks("Harbor")
 		m := r.mail("security", treasurer, 1)
 		if strings.Contains(m.Text, "Harbor") || !strings.Contains(m.Text, "I didn't do this: ") {

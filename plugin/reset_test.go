@@ -15,7 +15,7 @@ func TestForgottenPassword(t *testing.T) {
 		b := r.browser(northwind)
 		b.open("/sign-in").wants(200, "Forgot password?")
 		known := b.press(b.open("/forgot"), "Send me a link", "email", elena)
-		known.wants(200, "Check your email", "If "+elena+" belongs to a sign-in")
+		known.wants(200, "Check your mail", "If "+elena+" belongs to a sign-in")
 		unknown := b.press(b.open("/forgot"), "Send me a link", "email", "nobody@riverafamily.example")
 		if strings.ReplaceAll(unknown.text(), "nobody@riverafamily.example", elena) != known.text() {
 			t.Errorf("somebody: %s\nnobody: %s", known.text(), unknown.text())

@@ -105,7 +105,7 @@ func TestCase26ForgotPasswordBeforeConfirming(t *testing.T) {
 	b := r.browser(northwind)
 	b.press(b.press(b.open(r.invited("c1", elena)), "Sign Up", "email", elena, "password", secret), "Continue")
 	other := r.browser(northwind)
-	other.press(other.open("/forgot"), "Send me a link", "email", elena).wants(200, "Check your email")
+	other.press(other.open("/forgot"), "Send me a link", "email", elena).wants(200, "Check your mail")
 	p := other.open(linkOf(t, r.mail("security", elena, 1))).wants(200, "Choose a new password")
 	p = other.press(p, "Save new password", "password", newSecret).wants(200, "Customer Portal User Agreement")
 	other.press(p, "I Accept").wants(200, "You owe")

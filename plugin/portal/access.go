@@ -195,7 +195,7 @@ func (s *Service) AskAccess(ctx context.Context, c Caller, token, name, email, m
 func (s *Service) accessRequest(link Link, name, email, message string) (AccessRequest, error) {
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
-		return AccessRequest{}, err
+		return AccessRequest{}, apperr.Field("email", apperr.MessageOf(err))
 	}
 	name = strings.Join(strings.Fields(text(name, 4*maxAccessName)), " ")
 	message = strings.TrimSpace(text(message, 8*maxAccessMessage))

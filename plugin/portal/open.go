@@ -164,7 +164,7 @@ func (s *Service) StartProof(ctx context.Context, c Caller, email string) (Proof
 	}
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
-		return ProofState{}, err
+		return ProofState{}, apperr.Field("email", apperr.MessageOf(err))
 	}
 	if err := s.Throttle(ctx, c, GuardProof); err != nil {
 		return ProofState{}, err

@@ -63,7 +63,7 @@ type ResetStore interface {
 func (s *Service) ForgotPassword(ctx context.Context, c Caller, email string) error {
 	norm, err := s.NormalizeEmail(email)
 	if err != nil {
-		return err
+		return apperr.Field("email", apperr.MessageOf(err))
 	}
 	if err := s.Throttle(ctx, c, GuardForgot); err != nil {
 		return err

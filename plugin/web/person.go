@@ -215,5 +215,6 @@ func (s *Web) eraseMyself(v *visit) error {
 	v.dropSession()
 	v.dropCookie(cookieProfile)
 	v.dropCookie(cookieDevice)
+	v.session = portal.SessionView{} // it is gone, and with it what Sign out would end
 	return v.message(http.StatusOK, messagePage{Icon: "check", Heading: v.T("erase.done.title"), Lead: v.Rich("erase.done.lead", "Biller", v.Name())})
 }
