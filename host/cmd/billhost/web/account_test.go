@@ -65,6 +65,10 @@ func TestNewPasswordShowsItsStrength(t *testing.T) {
 	if body := show(newPassword, "hide"); strings.Contains(body, newPassword) || strings.Contains(body, "<meter") {
 		t.Errorf("hidden:\n%s", body)
 	}
+	_, body := b.get("/admin/account") // the first button is what the Enter key presses
+	if first := regexp.MustCompile(`(?s)action="/admin/account/password">.*?(<button[^>]*>)`).FindStringSubmatch(body); first == nil || first[1] != "<button hidden>" {
+		t.Errorf("Enter presses %v", first)
+	}
 	if body := show(`"><script>`, "password"); strings.Contains(body, "<script>") {
 		t.Error("a password becomes markup")
 	}
