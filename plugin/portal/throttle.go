@@ -101,6 +101,9 @@ type Limits struct {
 	Address, Network Attempts
 	// Delays are those of the account; zero for none.
 	Delays Delays
+	// Everyone is the budget of all addresses together at one biller; zero for none.
+	// It is for what leaves rows behind that only a sweep removes.
+	Everyone Attempts
 }
 
 // Limits returns what the tries of this kind are held against. Accounts have
@@ -108,11 +111,11 @@ type Limits struct {
 func (g Guard) Limits() Limits {
 	switch g {
 	case GuardSignIn, GuardResume, GuardReauth:
-		return Limits{"guess", Attempts{30, 10 * time.Minute}, Attempts{100, 10 * time.Minute}, SignInDelays()}
+		return Limits{"guess", Attempts{30, 10 * time.Minute}, Attempts{100, 10 * time.Minute}, SignInDelays(), Attempts{}}
 	case GuardRegister, GuardCode:
-		return Limits{string(g), Attempts{60, 10 * time.Minute}, Attempts{200, 10 * time.Minute}, Delays{}}
+		return Limits{string(g), Attempts{60, 10 * time.Minute}, Attempts{200, 10 * time.Minute}, Delays{}, Attempts{}}
 	}
-	return Limits{"ask", Attempts{20, time.Hour}, Attempts{60, time.Hour}, Delays{}}
+	return Limits{"ask", Attempts{20, time.Hour}, Attempts{60, time.Hour}, Delays{}, Attempts{3000, time.Hour}}
 }
 
 // Budget is a count of tries, by its name.
@@ -163,7 +166,7 @@ func (s *Service) try(c Caller, g Guard, account string) Try {
 	return t
 }
 
-// budgets are those of an address and its network; none in a job, which no
+// budgets are those of an address, its network and everyone; none in a job, which no
 // address stands behind.
 func (l Limits) budgets(ip netip.Addr) []Budget {
 	network, ok := networkOf(ip)
@@ -171,7 +174,11 @@ func (l Limits) budgets(ip netip.Addr) []Budget {
 		return nil
 	}
 	ip = ip.Unmap().WithZone("")
-	list := []Budget{{l.Pool + " from " + ip.String(), l.Address}, {l.Pool + " from " + network.String(), l.Network}}
+	list := []Budget{}
+	if l.Everyone.Limit > 0 {
+		list = append(list, Budget{l.Pool + " from everywhere", l.Everyone})
+	}
+	list = append(list, []Budget{{l.Pool + " from " + ip.String(), l.Address}, {l.Pool + " from " + network.String(), l.Network}}...)
 	slices.SortFunc(list, func(a, b Budget) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

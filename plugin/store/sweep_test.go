@@ -2,10 +2,15 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/password"
 )
 
@@ -90,5 +95,86 @@ func TestSignInRaisesTheCost(t *testing.T) {
 		if before == after || costly.Outdated(after) {
 			t.Errorf("hash before %q, after %q", before, after)
 		}
+	})
+}
+
+func (w *world) countWhere(t *testing.T, rows string) (n int) {
+	t.Helper()
+	must(t, w.db.R.Get(&n, `SELECT COUNT(*) FROM `+rows))
+	return n
+}
+
+// TestSweepIsBounded: what anybody can ask for goes in batches, after its time, and
+// at no other biller.
+func TestSweepIsBounded(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		link := w.invited(t, "c4")
+		for i := range 9 {
+			c.IP = netip.AddrFrom4([4]byte{10, 1, byte(i), 1})
+			_, err := w.StartProof(ctx, c, fmt.Sprintf("stranger%d@else.example", i))
+			must(t, err)
+			must(t, w.ForgotPassword(ctx, c, fmt.Sprintf("stranger%d@else.example", i)))
+			w.registered(t, link, "c4")
+			w.clock.Add(time.Hour) // so many confirmations go to one person
+		}
+		theirs := public(w.other)
+		_, err := w.StartProof(ctx, theirs, "stranger@else.example")
+		must(t, err)
+		must(t, w.ForgotPassword(ctx, theirs, "stranger@else.example"))
+		foreign := w.rowsOf(t, w.other.BillerID)
+		w.wantRows(t, map[string]int{"proofs": 9, "resets": 9, "signups": 9, "signup_customers": 9})
+		invitations := w.countWhere(t, `tokens WHERE biller_id = 'north' AND purpose = 'invitation'`)
+
+		w.clock.Add(11*24*time.Hour + portal.SignUpLife)
+		var batches []int
+		for n := 4; n == 4; {
+			n, err = w.Store.Sweep(ctx, "north", w.clock.Now(), 4)
+			must(t, err)
+			batches = append(batches, n)
+			if n > 4 || len(batches) > 99 {
+				t.Fatalf("batches of %v rows, want 4 at most", batches)
+			}
+		}
+		if len(batches) < 9 {
+			t.Errorf("batches = %v", batches)
+		}
+		w.wantRows(t, map[string]int{"proofs": 0, "resets": 0, "signups": 0, "signup_customers": 0, "throttles": 0, "tokens": invitations})
+		if n := w.countWhere(t, `activity WHERE biller_id = 'north' AND user_id = '' AND customer_id = '' AND staff_id = ''`); n == 0 {
+			t.Error("what strangers did is forgotten in two weeks")
+		}
+		w.clock.Add(21 * 24 * time.Hour)
+		w.sweep(t)
+		if n := w.countWhere(t, `activity WHERE biller_id = 'north' AND user_id = '' AND customer_id = '' AND staff_id = ''`); n != 0 {
+			t.Errorf("%d things that strangers did are kept", n)
+		}
+		if diff := cmp.Diff(foreign, w.rowsOf(t, w.other.BillerID)); diff != "" {
+			t.Errorf("the other biller's rows (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestAsksFromEverywhereAreBounded: addresses without end make no rows without end.
+func TestAsksFromEverywhereAreBounded(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		everyone := portal.GuardProof.Limits().Everyone
+		budget := []portal.Budget{{Name: "ask from everywhere", Attempts: everyone}}
+		for range everyone.Limit {
+			_, err := w.Store.TakeTry(t.Context(), "north", portal.Try{Budgets: budget}, w.clock.Now())
+			must(t, err)
+		}
+		for i, ask := range []func(portal.Caller) error{
+			func(c portal.Caller) error { _, err := w.StartProof(t.Context(), c, "one@else.example"); return err },
+			func(c portal.Caller) error { return w.ForgotPassword(t.Context(), c, "one@else.example") },
+		} {
+			c := public(w.caller)
+			c.IP = netip.AddrFrom4([4]byte{10, 2, byte(i), 1})
+			wantCode(t, ask(c), apperr.TooManyRequests)
+			c.BillerID, c.BillerName = w.other.BillerID, w.other.BillerName
+			must(t, ask(c))
+		}
+		w.wantRows(t, map[string]int{"proofs": 0, "resets": 0})
 	})
 }
