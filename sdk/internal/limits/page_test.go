@@ -198,6 +198,50 @@ func TestFiguresAreTheCodes(t *testing.T) {
 	}
 }
 
+// TestEveryLimitIsWrittenDown: each function of the portal and of the platform's
+// books that returns a number of tries, and each constant that names a life, a gap
+// or a count, stands in the page.
+func TestEveryLimitIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	stated, found := map[string]bool{}, 0
+	for _, heading := range []string{"Fields of forms", "Limits for a person and an address", "Limits for a biller and for all"} {
+		for _, row := range mustTable(t, heading) {
+			for _, ref := range quotes(row["code"]) {
+				stated[ref] = true
+			}
+		}
+	}
+	for _, p := range mustCode(t).Packages {
+		if p.Path != "plugin/portal" && p.Path != "host/cmd/billhost/books" {
+			continue
+		}
+		for _, name := range p.Types.Scope().Names() {
+			limit := false
+			switch o := p.Types.Scope().Lookup(name).(type) {
+			case *types.Const:
+				limit = o.Exported() && limiting.MatchString(name)
+			case *types.Func:
+				r := o.Signature().Results()
+				limit = r.Len() > 0 && counting.MatchString(types.TypeString(r.At(0).Type(), nil))
+			}
+			if !limit {
+				continue
+			}
+			if found++; !stated[p.Path+"."+name] {
+				t.Errorf("%s lacks the limit %s.%s", page, p.Path, name)
+			}
+		}
+	}
+	if found < 25 {
+		t.Errorf("found %d limits only", found)
+	}
+}
+
+var (
+	limiting = regexp.MustCompile(`(Life|Idle|Window|Gap|Tries|Tried|ADay|AHour|Shown)$|^Max`)
+	counting = regexp.MustCompile(`/portal\.(Attempts|Delays)$|/books\.Budget$`)
+)
+
 // TestNamedTestsExist: each test of the page is one.
 func TestNamedTestsExist(t *testing.T) {
 	t.Parallel()
