@@ -36,7 +36,7 @@ func (s *server) openStaffMail() (*staffMail, error) {
 	if err != nil {
 		return nil, err
 	}
-	sender, err := mail.New(mail.Config{URL: s.mails.url, From: s.config.MailFrom, PlatformName: "Billhost", Key: key, Connections: 1, Now: now})
+	sender, err := mail.New(mail.Config{URL: s.mails.url, From: s.config.MailFrom, PlatformName: "Billhost", Key: key, Connections: 2, Log: s.log, Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("open staff mail: %w", err)
 	}
@@ -73,7 +73,7 @@ func (m *staffMail) answer(ctx context.Context, ask books.Ask) error {
 	if err != nil || len(people) == 0 || now().Sub(ask.At) >= books.StaffLinkLife {
 		return err
 	}
-	letter := addon.Mail{MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), To: people[0].Email}
+	letter := addon.Mail{MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), Sender: people[0].BillerID, To: people[0].Email}
 	if ask.Kind == books.AskBlocked {
 		letter.Subject, letter.Text = "Wrong passwords for your account", m.blocked(people[0], ask)
 	} else if letter.Subject, letter.Text, err = m.links(ctx, people, ask); err != nil {
@@ -101,7 +101,7 @@ func (m *staffMail) tellOfPassword(ctx context.Context, ask books.Ask) error {
 		return err
 	}
 	return m.send(ctx, addon.Mail{
-		MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), To: p.Email,
+		MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), Sender: ask.BillerID, To: p.Email,
 		Subject: "Your Billhost password was changed", Text: m.newPassword(p, owners, ask),
 	})
 }

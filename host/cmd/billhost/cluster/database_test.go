@@ -230,11 +230,15 @@ func TestDatabaseAway(t *testing.T) {
 	}
 }
 
-// wantAway checks a page while the database is away.
+// wantAway checks a page while the database is away: it says so, with the number
+// that stands in the log.
 func wantAway(t *testing.T, path string, a answer) {
 	t.Helper()
 	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "<h1") || a.took > 10*time.Second {
 		t.Errorf("%s: %d after %s, Retry-After %q: %.300s", path, a.status, a.took, a.header.Get("Retry-After"), a.body)
+	}
+	if id := a.header.Get("X-Request-Id"); id == "" || !strings.Contains(a.body, id) {
+		t.Errorf("%s: the page does not show the request's number %q", path, id)
 	}
 }
 

@@ -239,6 +239,10 @@ func (s *Store) AskStaffLink(ctx context.Context, emailNorm, next string, ip net
 	return time.Time{}, tx.Commit()
 }
 
+// askTries outlast, at the outbox's longest wait of five minutes, a mail server
+// that is down for a night.
+const askTries = 150
+
 func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 	id, err := newID()
 	if err != nil {
