@@ -174,11 +174,11 @@ func (l Limits) budgets(ip netip.Addr) []Budget {
 		return nil
 	}
 	ip = ip.Unmap().WithZone("")
-	list := []Budget{}
+	var list []Budget
 	if l.Everyone.Limit > 0 {
 		list = append(list, Budget{l.Pool + " from everywhere", l.Everyone})
 	}
-	list = append(list, []Budget{{l.Pool + " from " + ip.String(), l.Address}, {l.Pool + " from " + network.String(), l.Network}}...)
+	list = append(list, Budget{l.Pool + " from " + ip.String(), l.Address}, Budget{l.Pool + " from " + network.String(), l.Network})
 	slices.SortFunc(list, func(a, b Budget) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
