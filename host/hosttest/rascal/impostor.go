@@ -18,7 +18,8 @@ import (
 )
 
 // impostor names one certificate in the handshake and shows another on its socket,
-// as a process does that has come between host and add-on.
+// as a process does that has come between host and add-on. It returns only when it
+// cannot.
 func impostor() error {
 	named, err := certificate()
 	if err != nil {
@@ -45,7 +46,7 @@ func impostor() error {
 
 // shake is where the host is to hang up.
 func shake(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }() // the host has hung up
 	if secured, ok := c.(*tls.Conn); ok && secured.Handshake() == nil {
 		_, _ = c.Read(make([]byte, 1)) // the host talks to an impostor, and its test fails
 	}

@@ -38,9 +38,7 @@ func beforeHandshake(mode string) {
 			panic(err)
 		}
 	case "impostor":
-		if err := impostor(); err != nil {
-			panic(err)
-		}
+		panic(impostor())
 	case "protocol":
 		fmt.Println("1|99|unix|/nowhere|grpc|")
 		select {}

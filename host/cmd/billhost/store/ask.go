@@ -259,7 +259,7 @@ func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 	if err != nil {
 		return fmt.Errorf("encode ask: %w", err)
 	}
-	job := jobs.Job{Biller: Platform, Kind: AskJob, Payload: string(payload)}
+	job := jobs.Job{Biller: Platform, Kind: AskJob, Payload: string(payload), MaxAttempts: askTries}
 	if a.Kind == books.AskPassword {
 		job.MaxAttempts = noticeAttempts
 	}

@@ -1,0 +1,25 @@
+package store_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
+)
+
+// TestAsksOutlastANight: what staff are mailed is tried for at least six hours,
+// at the waits of the outbox: five minutes at most, halved at random.
+func TestAsksOutlastANight(t *testing.T) {
+	t.Parallel()
+	withJobs(t, func(t *testing.T, w *world) {
+		if _, err := w.AskStaffLink(t.Context(), "dana@northwind.example", "", netip.Addr{}); err != nil {
+			t.Fatal(err)
+		}
+		var most int
+		must(t, w.db.R.Get(&most, `SELECT MIN(max_attempts) FROM jobs WHERE kind = $1`, store.AskJob))
+		if least := time.Duration(most-10) * 150 * time.Second; least < 5*time.Hour {
+			t.Errorf("%d tries end after %s", most, least)
+		}
+	})
+}
