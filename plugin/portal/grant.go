@@ -9,8 +9,10 @@ import (
 // GrantState says whether a grant gives access.
 type GrantState string
 
-// States of grants.
+// States of grants. GrantSuspended is never kept: an active one is suspended while
+// its customer is archived, or the biller has no portal.
 const (
+	GrantNone      GrantState = ""
 	GrantActive    GrantState = "active"
 	GrantSuspended GrantState = "suspended"
 	GrantRemoved   GrantState = "removed"
@@ -18,6 +20,43 @@ const (
 	// offered.
 	GrantDismissed GrantState = "dismissed"
 )
+
+// GrantEvent is something that happens to a grant.
+type GrantEvent string
+
+// Events of grants. To add or to dismiss one is a choice of the person, after
+// confirmation; to remove one is of staff.
+const (
+	GrantAdd     GrantEvent = "add"
+	GrantDismiss GrantEvent = "dismiss"
+	GrantRemove  GrantEvent = "remove"
+)
+
+// Next returns the state after the event; ok is false for an event that cannot
+// happen in s.
+func (s GrantState) Next(e GrantEvent) (next GrantState, ok bool) {
+	type at struct {
+		state GrantState
+		event GrantEvent
+	}
+	switch (at{s, e}) {
+	case at{GrantNone, GrantAdd}, at{GrantRemoved, GrantAdd}, at{GrantDismissed, GrantAdd}:
+		return GrantActive, true
+	case at{GrantNone, GrantDismiss}:
+		return GrantDismissed, true
+	case at{GrantActive, GrantRemove}:
+		return GrantRemoved, true
+	}
+	return s, false
+}
+
+// While is the state that people see while the customer is archived, or not.
+func (s GrantState) While(archived bool) GrantState {
+	if s == GrantActive && archived {
+		return GrantSuspended
+	}
+	return s
+}
 
 // Right says what a person may do for a customer, beyond seeing its data.
 type Right string

@@ -59,6 +59,13 @@ func TestTransitions(t *testing.T) {
 		pending   active   -         -
 		active    -        disabled  -
 		disabled  -        -         active`)
+	holds[portal.GrantState, portal.GrantEvent](t, "GrantState", "GrantEvent", `
+		           add     dismiss    remove
+		none       active  dismissed  -
+		active     -       -          removed
+		removed    active  -          -
+		dismissed  active  -          -
+		suspended  -       -          -`)
 	holds[portal.AccessRequestState, portal.AccessEvent](t, "AccessRequestState", "AccessEvent", `
 		          ask   approve   decline   expire
 		none      open  -         -         -
@@ -154,6 +161,20 @@ func constants(tb testing.TB, typeName string) (values []string) {
 	}
 	slices.Sort(values)
 	return values
+}
+
+// TestSuspendedGrants: archiving suspends what is active, and nothing else.
+func TestSuspendedGrants(t *testing.T) {
+	t.Parallel()
+	for _, s := range constants(t, "GrantState") {
+		from, want := named[portal.GrantState](s), named[portal.GrantState](s)
+		if from == portal.GrantActive {
+			want = portal.GrantSuspended
+		}
+		if got := from.While(true); got != want || from.While(false) != from {
+			t.Errorf("%s while archived is %s, else %s", s, got, from.While(false))
+		}
+	}
 }
 
 // TestOpenInvitations: those that can be taken up are those that can be revoked.

@@ -233,7 +233,7 @@ func (s *Store) approve(ctx context.Context, tx *sqlx.Tx, biller string, custome
 	if customer.Archived {
 		return portal.ErrArchived
 	}
-	if err := canBeLetIn(ctx, tx, biller, r, d.Activity.At); err != nil {
+	if err := canBeLetIn(ctx, tx, biller, portal.Invitation{CustomerID: r.CustomerID, EmailNorm: r.EmailNorm}, d.Activity.At); err != nil {
 		return err
 	}
 	inv, err := insertInvitation(ctx, tx, biller, portal.Invitation{
@@ -248,9 +248,10 @@ func (s *Store) approve(ctx context.Context, tx *sqlx.Tx, biller string, custome
 	return s.announceAccess(ctx, tx, biller, inv, entry)
 }
 
-// canBeLetIn refuses a requester who has access, or an open invitation, already.
-func canBeLetIn(ctx context.Context, tx *sqlx.Tx, biller string, r portal.AccessRequest, now time.Time) error {
-	a, err := accountOf(ctx, tx, biller, r.EmailNorm, r.CustomerID)
+// canBeLetIn refuses an invitation to a requester who has access, or another open
+// invitation, already.
+func canBeLetIn(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.Invitation, now time.Time) error {
+	a, err := accountOf(ctx, tx, biller, inv.EmailNorm, inv.CustomerID)
 	if err != nil {
 		return err
 	}
@@ -259,7 +260,8 @@ func canBeLetIn(ctx context.Context, tx *sqlx.Tx, biller string, r portal.Access
 		SELECT COUNT(*)
 		FROM invitations
 		WHERE biller_id = $1 AND customer_id = $2 AND email_norm = $3
-			AND state NOT IN ('accepted', 'expired', 'revoked') AND expires_at > $4`, biller, r.CustomerID, r.EmailNorm, us(now)); err != nil {
+			AND state NOT IN ('accepted', 'expired', 'revoked') AND expires_at > $4 AND id <> $5`,
+		biller, inv.CustomerID, inv.EmailNorm, us(now), inv.ID); err != nil {
 		return fmt.Errorf("find invitations: %w", err)
 	}
 	if a.Granted || open > 0 {

@@ -62,6 +62,25 @@ func revokeAllAccess(ctx context.Context, tx *sqlx.Tx, biller, customerID, why s
 	return nil
 }
 
+// replaceAccess ends the open invitations of requesters whose address has become
+// the customer's own, which is invited itself now.
+func replaceAccess(ctx context.Context, tx *sqlx.Tx, biller string, c customerRow, by portal.Actor, now time.Time) error {
+	list, err := accessInvitations(ctx, tx, biller, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, inv := range list {
+		if !inv.State.Open() || inv.EmailNorm != c.EmailNorm {
+			continue
+		}
+		entry := portal.HistoryEntry{At: now, Kind: portal.HistoryRevoked, Detail: "The customer is invited at " + inv.Email + " itself.", By: by.Name}
+		if err := revokeInvitation(ctx, tx, biller, inv, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // revokeInvitation ends an open invitation and the sign-ups on it.
 func revokeInvitation(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.Invitation, entry portal.HistoryEntry) error {
 	if _, err := moveInvitation(ctx, tx, biller, inv, portal.InvitationRevoke); err != nil {
@@ -121,6 +140,9 @@ func (s *Store) RenewAccess(ctx context.Context, biller, invitationID, permit st
 		return portal.Invitation{}, err
 	}
 	if err := limitRenewing(ctx, tx, biller, inv, a.At); err != nil {
+		return portal.Invitation{}, err
+	}
+	if err := canBeLetIn(ctx, tx, biller, inv, a.At); err != nil {
 		return portal.Invitation{}, err
 	}
 	if permit != "" {

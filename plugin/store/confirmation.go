@@ -290,20 +290,18 @@ func insertUser(ctx context.Context, q querier, biller string, su portal.SignUp,
 }
 
 func grantChosen(ctx context.Context, q querier, biller, signUpID, userID string, inv portal.Invitation, now time.Time) error {
-	_, err := q.ExecContext(ctx, `
-		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
-		SELECT
-			biller_id,
-			CAST($3 AS TEXT),
-			customer_id,
-			'active',
-			CAST($4 AS BIGINT),
-			CAST($5 AS TEXT),
-			CAST($6 AS TEXT)
+	var ids []string
+	if err := selectAll(ctx, q, &ids, `
+		SELECT customer_id
 		FROM signup_customers
-		WHERE biller_id = $1 AND signup_id = $2`, biller, signUpID, userID, us(now), string(inv.Right), keptBy(inv))
-	if err != nil {
-		return fmt.Errorf("insert grants: %w", err)
+		WHERE biller_id = $1 AND signup_id = $2
+		ORDER BY customer_id`, biller, signUpID); err != nil {
+		return fmt.Errorf("read choice: %w", err)
+	}
+	for _, id := range ids {
+		if err := grantInvited(ctx, q, biller, userID, id, inv, now); err != nil {
+			return err
+		}
 	}
 	return nil
 }

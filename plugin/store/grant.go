@@ -145,7 +145,7 @@ func (s *Store) AddOffer(ctx context.Context, biller string, a portal.Activity) 
 	if err := voidSignUps(ctx, tx, biller, inv.ID); err != nil {
 		return "", err
 	}
-	if err := grantInvited(ctx, tx, biller, userID, inv, now); err != nil {
+	if err := grantInvited(ctx, tx, biller, userID, inv.CustomerID, inv, now); err != nil {
 		return "", err
 	}
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryAdded, Detail: inv.Email + " added this customer to an existing sign-in."}
@@ -164,16 +164,72 @@ func (s *Store) AddOffer(ctx context.Context, biller string, a portal.Activity) 
 }
 
 // grantInvited makes, or renews, the grant of an invitation that a user accepts.
-func grantInvited(ctx context.Context, q querier, biller, userID string, inv portal.Invitation, now time.Time) error {
-	if _, err := q.ExecContext(ctx, `
+func grantInvited(ctx context.Context, q querier, biller, userID, customerID string, inv portal.Invitation, now time.Time) error {
+	return choose(ctx, q, biller, userID, customerID, portal.GrantAdd, inv.Right, keptBy(inv), now)
+}
+
+// choose writes what a user decided about access to a customer. ErrOfferGone if
+// that cannot be decided, or not any more.
+func choose(ctx context.Context, q querier, biller, userID, customerID string, e portal.GrantEvent, right portal.Right, kept string, now time.Time) error {
+	from, err := grantState(ctx, q, biller, userID, customerID)
+	if err != nil {
+		return err
+	}
+	next, ok := from.Next(e)
+	if !ok {
+		return portal.ErrOfferGone
+	}
+	chosen, err := one(ctx, q, `
 		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
-		VALUES ($1, $2, $3, 'active', $4, $5, $6)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (biller_id, user_id, customer_id) DO UPDATE SET
 			state = excluded.state,
 			created_at = excluded.created_at,
 			access_right = excluded.access_right,
-			kept = excluded.kept`, biller, userID, inv.CustomerID, us(now), string(inv.Right), keptBy(inv)); err != nil {
+			kept = excluded.kept
+		WHERE grants.state = $8`, biller, userID, customerID, string(next), us(now), string(right), kept, string(from))
+	if err != nil {
 		return fmt.Errorf("insert grant: %w", err)
+	}
+	if !chosen {
+		return portal.ErrOfferGone
+	}
+	return nil
+}
+
+// grantState reads the state of a grant.
+func grantState(ctx context.Context, q querier, biller, userID, customerID string) (portal.GrantState, error) {
+	var state string
+	_, err := get(ctx, q, &state, `
+		SELECT state
+		FROM grants
+		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3`, biller, userID, customerID)
+	if err != nil {
+		return portal.GrantNone, fmt.Errorf("find grant: %w", err)
+	}
+	return portal.GrantState(state), nil
+}
+
+// removeGrant takes access away. ErrNoPerson if the user has none.
+func removeGrant(ctx context.Context, q querier, biller, userID, customerID string) error {
+	from, err := grantState(ctx, q, biller, userID, customerID)
+	if err != nil {
+		return err
+	}
+	next, ok := from.Next(portal.GrantRemove)
+	if !ok {
+		return portal.ErrNoPerson
+	}
+	removed, err := one(ctx, q, `
+		UPDATE grants
+		SET state = $1
+		WHERE biller_id = $2 AND user_id = $3 AND customer_id = $4 AND state = $5`,
+		string(next), biller, userID, customerID, string(from))
+	if err != nil {
+		return fmt.Errorf("remove grant: %w", err)
+	}
+	if !removed {
+		return portal.ErrNoPerson
 	}
 	return nil
 }

@@ -135,6 +135,9 @@ func (s *Store) invite(ctx context.Context, biller string, in portal.SendInvitat
 	if err := portal.CheckSend(sent, in.Now); err != nil {
 		return portal.Invitation{}, err
 	}
+	if err := replaceAccess(ctx, tx, biller, customer, in.By, in.Now); err != nil {
+		return portal.Invitation{}, err
+	}
 	inv, err := sendGeneration(ctx, tx, biller, customer, in)
 	if err != nil {
 		return portal.Invitation{}, err

@@ -51,7 +51,7 @@ func (s *Store) AddMatch(ctx context.Context, biller string, a portal.Activity) 
 	if err != nil {
 		return err
 	}
-	if err := grantMatch(ctx, tx, biller, a.UserID, a.CustomerID, portal.GrantActive, a.At); err != nil {
+	if err := choose(ctx, tx, biller, a.UserID, a.CustomerID, portal.GrantAdd, portal.RightPayer, "", a.At); err != nil {
 		return err
 	}
 	entry := portal.HistoryEntry{At: a.At, Kind: portal.HistoryAdded, Detail: u.Email + " added this customer to an existing sign-in, which has the address of the customer."}
@@ -78,7 +78,7 @@ func (s *Store) DismissMatch(ctx context.Context, biller, userID, customerID str
 	if _, err := s.lockMatch(ctx, tx, biller, userID, customerID, now); err != nil {
 		return err
 	}
-	if err := grantMatch(ctx, tx, biller, userID, customerID, portal.GrantDismissed, now); err != nil {
+	if err := choose(ctx, tx, biller, userID, customerID, portal.GrantDismiss, portal.RightPayer, "", now); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -108,14 +108,4 @@ func (s *Store) lockMatch(ctx context.Context, tx *sqlx.Tx, biller, userID, cust
 		return portal.User{}, portal.ErrOfferGone
 	}
 	return u, nil
-}
-
-func grantMatch(ctx context.Context, q querier, biller, userID, customerID string, state portal.GrantState, now time.Time) error {
-	if _, err := q.ExecContext(ctx, `
-		INSERT INTO grants (biller_id, user_id, customer_id, state, created_at, access_right, kept)
-		VALUES ($1, $2, $3, $4, $5, $6, '')`,
-		biller, userID, customerID, string(state), us(now), string(portal.RightPayer)); err != nil {
-		return fmt.Errorf("insert grant: %w", err)
-	}
-	return nil
 }

@@ -186,20 +186,6 @@ func (s *Store) RemoveGrant(ctx context.Context, biller string, a portal.Activit
 	})
 }
 
-func removeGrant(ctx context.Context, tx *sqlx.Tx, biller, userID, customerID string) error {
-	removed, err := one(ctx, tx, `
-		UPDATE grants
-		SET state = 'removed'
-		WHERE biller_id = $1 AND user_id = $2 AND customer_id = $3 AND state NOT IN ('removed', 'dismissed')`, biller, userID, customerID)
-	if err != nil {
-		return fmt.Errorf("remove grant: %w", err)
-	}
-	if !removed {
-		return portal.ErrNoPerson
-	}
-	return nil
-}
-
 // SetRight implements portal.PersonStore.
 func (s *Store) SetRight(ctx context.Context, biller string, right portal.Right, a portal.Activity) error {
 	return s.inPerson(ctx, biller, a, false, func(tx *sqlx.Tx, u portal.User) (portal.HistoryEntry, error) {

@@ -105,13 +105,14 @@ const differs = `(u.email_norm <> c.email_norm AND g.kept <> '*' AND g.kept <> (
 
 func people(ctx context.Context, q querier, biller, customerID string) ([]portal.Person, error) {
 	var rows []struct {
-		UserID  string `db:"user_id"`
-		Email   string `db:"email"`
-		State   string `db:"state"`
-		Grant   string `db:"grant_state"`
-		Right   string `db:"access_right"`
-		Since   when   `db:"since"`
-		Differs bool   `db:"differs"`
+		UserID   string `db:"user_id"`
+		Email    string `db:"email"`
+		State    string `db:"state"`
+		Grant    string `db:"grant_state"`
+		Archived bool   `db:"archived"`
+		Right    string `db:"access_right"`
+		Since    when   `db:"since"`
+		Differs  bool   `db:"differs"`
 	}
 	err := selectAll(ctx, q, &rows, `
 		SELECT
@@ -119,6 +120,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			u.email,
 			u.state,
 			g.state AS grant_state,
+			c.archived,
 			g.access_right,
 			g.created_at AS since,
 			`+differs+` AS differs
@@ -136,7 +138,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 			UserID:  r.UserID,
 			Email:   r.Email,
 			State:   portal.UserState(r.State),
-			Grant:   portal.GrantState(r.Grant),
+			Grant:   portal.GrantState(r.Grant).While(r.Archived),
 			Right:   portal.Right(r.Right),
 			Since:   r.Since.Time,
 			Differs: r.Differs,
