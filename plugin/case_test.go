@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 
@@ -138,7 +139,14 @@ func TestCase11SignInBeforeConfirming(t *testing.T) {
 	other.press(p, "Resend").wants(429, "We sent an email a moment ago. You can ask for another in")
 	r.clock.advance(61 * time.Second)
 	other.press(p, "Resend").wants(200, "We sent a new code")
-	m := r.mail("confirmation", elena, 2)
+	for n := 3; n <= 5; n++ {
+		r.clock.advance(61 * time.Second)
+		other.press(p, "Resend").wants(200, "We sent a new code")
+		r.mail("confirmation", elena, n)
+	}
+	r.clock.advance(61 * time.Second)
+	other.press(p, "Resend").wants(429, "We sent 5 emails in the last hour.")
+	m := r.mail("confirmation", elena, 5)
 	p = other.open("/sign-up/confirm")
 	other.press(p, "Confirm my email", "code", codeOf(t, m)).wants(200, "Customer Portal User Agreement")
 }
@@ -164,6 +172,27 @@ func TestCase12FiveWrongCodes(t *testing.T) {
 	b.open("/sign-up/confirm").wants(200, "That code no longer works")
 	r.clock.advance(61 * time.Second)
 	b.press(p, "Resend").wants(200, "We sent a new code").lacks("no longer works. We")
+	code = codeOf(t, r.mail("confirmation", elena, 2))
+
+	// However many guess at once, five are compared.
+	guesses, compared := make([]*page, 16), 0
+	var wg sync.WaitGroup
+	for i := range guesses {
+		wg.Go(func() { guesses[i] = b.do(http.MethodPost, "/sign-up/confirm", url.Values{"code": {wrong}}) })
+	}
+	wg.Wait()
+	for _, g := range guesses {
+		switch text := g.text(); {
+		case strings.Contains(text, "That code is not right"):
+			compared++
+		case !strings.Contains(text, "That code no longer works"):
+			t.Errorf("%d: %s", g.status, text)
+		}
+	}
+	if compared != portal.CodeTries-1 { // the fifth says already that the code is dead
+		t.Errorf("%d guesses were compared and can go on", compared)
+	}
+	b.press(b.open("/sign-up/confirm"), "Confirm my email", "code", code).wants(409, "We can send a new code")
 }
 
 func TestCase13ConfirmationNeverComes(t *testing.T) {
@@ -236,7 +265,16 @@ func TestCase24EmailsAreComparedNormalised(t *testing.T) {
 	other := r.browser(northwind)
 	other.press(other.open("/sign-in"), "Sign in", "email", "Elena@RIVERAFAMILY.example", "password", secret).wants(200, "You owe")
 	plus := r.browser(northwind)
-	plus.press(plus.open("/sign-in"), "Sign in", "email", "elena+x@riverafamily.example", "password", secret).wants(401)
+	for _, another := range []string{"elena+x@riverafamily.example", "el.ena@riverafamily.example"} {
+		plus.press(plus.open("/sign-in"), "Sign in", "email", another, "password", secret).wants(401)
+	}
+
+	c := customers()[1]
+	c.Email = "Elena@Bücher.example"
+	r.changed(c)
+	idn := r.browser(northwind)
+	p = idn.press(idn.open(r.invited("c2", "Elena@Bücher.example")), "Sign Up", "email", "elena@xn--bcher-kva.example", "password", secret)
+	idn.press(p, "Continue").wants(200, "Check your mail")
 }
 
 func TestCase27TokenOfAnotherBiller(t *testing.T) {

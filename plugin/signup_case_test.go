@@ -3,8 +3,10 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/sdktest"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
@@ -54,17 +56,59 @@ func TestCase3ForwardedTypesTheInvitedEmail(t *testing.T) {
 	})
 }
 
+// told waits for a mail about the safety of a sign-in that says something.
+func (r *rig) told(to, what string) (found sdktest.Mail) {
+	r.tb.Helper()
+	r.eventually("a mail to "+to+" with: "+what, func() bool {
+		for _, m := range r.Host.Mails() {
+			if m.Kind == "security" && strings.EqualFold(strings.TrimSpace(m.To), to) && strings.Contains(m.Text, what) {
+				found = m
+			}
+		}
+		return found.To != ""
+	})
+	return found
+}
+
 func TestCase16SignInEmailIsChanged(t *testing.T) {
 	t.Parallel()
 	r := sqliteRig(t, nil)
 	b := r.registered("c1", elena)
 	const next = "elena@new.example"
-	p := b.press(b.open("/security/email"), "Send a code", "email", next, "current", secret).wants(200, "We sent a six-digit code to "+next)
+	p := b.open("/security/email")
+	b.press(p, "Send a code", "email", next, "current", "not the password").wants(422, "That is not your current password")
+	p = b.press(p, "Send a code", "email", next, "current", secret).wants(200, "We sent a six-digit code to "+next)
 	other := r.browser(northwind)
 	other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "You owe")
 	b.press(p, "Confirm my email", "code", codeOf(t, r.mail("security", next, 1))).wants(200, "You sign in with "+next)
 	other.open("/").wants(200, "Sign in").lacks("You owe")
 	other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(401)
+	other.press(other.open("/sign-in"), "Sign in", "email", next, "password", secret).wants(200, "You owe")
+
+	// The old mailbox takes it back within 72 hours.
+	undo := linkOf(t, r.told(elena, "uses another email address"))
+	r.clock.advance(portal.DisownLife - time.Hour)
+	owner := r.browser(northwind)
+	owner.press(owner.open(undo), "This wasn't me").wants(200)
+	b.open("/").wants(200, "Sign in").lacks("You owe")
+	other.press(other.open("/sign-in"), "Sign in", "email", next, "password", secret).wants(401)
+	p = owner.open(linkOf(t, r.told(elena, "Somebody asked for a new password"))).wants(200, "Choose a new password")
+	owner.press(p, "Save new password", "password", newSecret)
+	owner.press(owner.open("/sign-in"), "Sign in", "email", elena, "password", newSecret).wants(200, "You owe")
+}
+
+// TestCase16UndoIsOver: the link of the notice ends after 72 hours.
+func TestCase16UndoIsOver(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	b := r.registered("c1", elena)
+	const next = "elena@new.example"
+	p := b.press(b.open("/security/email"), "Send a code", "email", next, "current", secret)
+	b.press(p, "Confirm my email", "code", codeOf(t, r.mail("security", next, 1))).wants(200, "You sign in with "+next)
+	undo := linkOf(t, r.told(elena, "uses another email address"))
+	r.clock.advance(portal.DisownLife)
+	r.browser(northwind).open(undo).wants(200, "This link is no longer valid", "more than three days")
+	other := r.browser(northwind)
 	other.press(other.open("/sign-in"), "Sign in", "email", next, "password", secret).wants(200, "You owe")
 }
 
