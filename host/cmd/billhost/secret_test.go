@@ -58,6 +58,15 @@ func TestSecretIsARandomKey(t *testing.T) {
 			t.Errorf("%s: the error does not help: %v", name, err)
 		}
 	}
+	for text, good := range map[string]bool{"Tr0ub4dor&3-Tr0ub4dor&3-Tr0ub4dor&3": true, hex.EncodeToString(raw[:16]): true, "too short, whatever is said": false} {
+		old := filepath.Join(t.TempDir(), "old")
+		if err := os.WriteFile(old, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := loadSecret(Config{SecretFile: old, OldSecret: true}, false); (err == nil) != good || good && got.text != text {
+			t.Errorf("of an earlier version: %q, %v", text, err)
+		}
+	}
 	made := filepath.Join(t.TempDir(), "made")
 	if err := makeSecret(made); err != nil {
 		t.Fatal(err)

@@ -124,9 +124,11 @@ func BlockedNotices(name string) Budget { return Budget{name, 1, 24 * time.Hour}
 func RefusalsKept() Budget { return Budget{"refused", 1000, time.Hour} }
 
 // DenialsKept is how many refused requests of one staff user, and of all of a
-// biller, stand in the audit; those beyond are only in the log.
+// biller, stand in the audit; those beyond are only in the log. They are counted in
+// this order, the second only while the first lasts: one person's flood leaves room
+// for the others.
 func DenialsKept(staff, biller string) []Budget {
-	return []Budget{{"denied at " + biller, 200, time.Hour}, {"denied to " + staff, 20, time.Hour}}
+	return []Budget{{"denied to " + staff, 20, time.Hour}, {"denied at " + biller, 200, time.Hour}}
 }
 
 // Kinds of asks.

@@ -27,9 +27,9 @@ const (
 // asksKept is how long an ask waits whose job has failed for good.
 const asksKept = 7 * 24 * time.Hour
 
-// noticeAttempts, at up to five minutes each, last for asksKept: people must hear of
-// a new password even if the mail server was away for days.
-const noticeAttempts = 2000
+// noticeAttempts last for asksKept, at waits of five minutes halved at random: people
+// must hear of a new password even if the mail server was away for days.
+const noticeAttempts = 4100
 
 // AskRef is the payload of an AskJob.
 type AskRef struct {

@@ -15,15 +15,18 @@ func (s *Store) RecordRefusal(ctx context.Context, staff books.Staff, why, page 
 		return err
 	}
 	defer tx.Rollback()
-	full, err := s.count(ctx, tx, books.DenialsKept(staff.ID, staff.BillerID), s.now())
-	if err != nil {
-		return err
-	}
-	if full.IsZero() {
-		record := addon.AuditRecord{Action: books.AuditStaffDenied, StaffID: staff.ID, Detail: map[string]string{"why": why, "page": page}}
-		if err := s.audit(ctx, tx, staff.BillerID, record); err != nil {
+	for _, b := range books.DenialsKept(staff.ID, staff.BillerID) {
+		full, err := s.count(ctx, tx, []books.Budget{b}, s.now())
+		if err != nil {
 			return err
 		}
+		if !full.IsZero() {
+			return tx.Commit()
+		}
+	}
+	record := addon.AuditRecord{Action: books.AuditStaffDenied, StaffID: staff.ID, Detail: map[string]string{"why": why, "page": page}}
+	if err := s.audit(ctx, tx, staff.BillerID, record); err != nil {
+		return err
 	}
 	return tx.Commit()
 }
