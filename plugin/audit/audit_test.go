@@ -13,11 +13,11 @@ var (
 	hostAction   = regexp.MustCompile(`(?:Audit|Action)[A-Z]\w* += "([a-z_.]+)"`)
 )
 
-// TestEveryActionIsDocumented holds docs/security.md to what the portal and the
+// TestEveryActionIsDocumented holds docs/audit.md to what the portal and the
 // platform record.
 func TestEveryActionIsDocumented(t *testing.T) {
 	t.Parallel()
-	doc, err := os.ReadFile("../../docs/security.md")
+	doc, err := os.ReadFile("../../docs/audit.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestEveryActionIsDocumented(t *testing.T) {
 			}
 			for _, m := range find.FindAllStringSubmatch(string(source), -1) {
 				if n++; !strings.Contains(string(doc), "`"+m[1]+"`") {
-					t.Errorf("docs/security.md does not name %s (%s)", m[1], file)
+					t.Errorf("docs/audit.md does not name %s (%s)", m[1], file)
 				}
 			}
 		}

@@ -143,6 +143,25 @@ func (all tests) anywhere(name string) bool {
 	return false
 }
 
+// TestSecurityIsReadInTenMinutes holds the page to ten minutes of 240 words, the
+// pace of silent reading (Brysbaert 2019: 238).
+func TestSecurityIsReadInTenMinutes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := 0
+	for _, word := range strings.Fields(string(text)) {
+		if strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			words++
+		}
+	}
+	if words < 1000 || words > 2400 {
+		t.Errorf("docs/security.md has %d words: what is looked up belongs into the pages it links to", words)
+	}
+}
+
 func TestTable(t *testing.T) {
 	t.Parallel()
 	ids, known := mustIDs(t), mustTests(t)

@@ -34,7 +34,7 @@ func (p *platform) exported() (lines []audited, text string) {
 
 // TestAuditOfTheMainFlows goes through what people do and finds each step in the
 // audit, once, and none of the secrets they used on the way, neither there nor in
-// the log, where no address of a person stands either. docs/security.md lists the actions.
+// the log, where no address of a person stands either. docs/audit.md lists the actions.
 func TestAuditOfTheMainFlows(t *testing.T) {
 	for _, database := range databases {
 		t.Run(database, func(t *testing.T) {
