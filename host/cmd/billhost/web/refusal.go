@@ -47,6 +47,6 @@ func (s *Server) refuseOrigin(r *http.Request, err error) error {
 	if none == nil {
 		return s.refuse(r, staff, refusal.Origin, r.Pattern, refused)
 	}
-	s.refusals.Refused(r.Context(), refusal.Origin, "page", r.Pattern, "ip", s.ip(r).String())
+	s.publicly.Refused(r.Context(), refusal.Origin, "page", r.Pattern, "ip", s.ip(r).String())
 	return refused
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
+	"github.com/billing-addons/customer-portal/host/refusal"
 )
 
 // kept is a log in memory.
@@ -209,5 +210,48 @@ func TestNextLeadsNowhereElse(t *testing.T) {
 				t.Errorf("%s %.40s with %q: %s to %q", try.method, try.path, next, res.Status, to)
 			}
 		}
+	}
+}
+
+// TestWrongProofsAreKept: a wrong password of somebody signed in is kept and told
+// like one at the door, and one that comes too early is a refused request of theirs.
+func TestWrongProofsAreKept(t *testing.T) {
+	t.Parallel()
+	log := &kept{}
+	s := mustSite(t, log.into)
+	_, b := s.employed(t, s.biller.ID, "dana@northwind.example")
+	for range books.FreeTries {
+		b.stays(http.StatusUnprocessableEntity, "not your password", "/admin/account/password", url.Values{"current": {"wrong wrong wrong"}, "password": {"another heron by the lemon tree"}})
+	}
+	for kind, want := range map[string]int{books.AskRefused: books.FreeTries, books.AskBlocked: 1} {
+		var got int
+		if err := s.db.R.Get(&got, `SELECT COUNT(*) FROM staff_asks WHERE kind = $1 AND email_norm = 'dana@northwind.example'`, kind); err != nil || got != want {
+			t.Errorf("%s: %d, want %d (%v)", kind, got, want, err)
+		}
+	}
+	log.take()
+	b.stays(http.StatusTooManyRequests, "Too many tries", "/sign-in/again", url.Values{"password": {goodPassword}})
+	if line := log.take(); !strings.Contains(line, `"why":"throttled","page":"POST /sign-in/again","staff":"`) {
+		t.Errorf("logged:\n%s", line)
+	}
+	if list := s.denials(t, s.biller.ID); len(list) != 1 || list[0].Detail["why"] != "throttled" {
+		t.Errorf("in the audit: %+v", list)
+	}
+}
+
+// TestStrangersHideNoRefusals: a flood of forms from nobody leaves the log room for
+// what staff are refused.
+func TestStrangersHideNoRefusals(t *testing.T) {
+	t.Parallel()
+	log := &kept{}
+	s := mustSite(t, log.into)
+	viewer, away := s.signedIn(t, books.Viewer), map[string]string{"Origin": "https://evil.example"}
+	for range refusal.Lines + 1 {
+		s.visitor(t).do(http.MethodPost, "/sign-in", nil, away)
+	}
+	log.take()
+	viewer.do(http.MethodPost, "/admin/customers/new", fullForm(), away)
+	if line := log.take(); !strings.Contains(line, `"why":"origin","page":"POST /admin/customers/new","staff":"`) {
+		t.Errorf("logged:\n%s", line)
 	}
 }

@@ -133,11 +133,17 @@ func (s *Server) tooLate(r *http.Request, c books.Candidate, err error) error {
 	if !apperr.Is(err, apperr.Unauthenticated) {
 		return err
 	}
-	norm, failed := email.Normalize(c.Email)
-	if failed == nil {
-		failed = s.Store.RefuseGuess(r.Context(), norm, 1)
+	return firstErr(s.keepWrong(r.Context(), c.Email, 1), err)
+}
+
+// keepWrong keeps a wrong password of who has the address, and has them told where
+// the delays begin.
+func (s *Server) keepWrong(ctx context.Context, address string, wrong int) error {
+	norm, err := email.Normalize(address)
+	if err != nil {
+		return err
 	}
-	return firstErr(failed, err)
+	return s.Store.RefuseGuess(ctx, norm, wrong)
 }
 
 // candidates returns whom address and password open, at least one.
@@ -151,7 +157,7 @@ func (s *Server) candidates(r *http.Request, address, password string) ([]books.
 	account, ip := "email "+norm, s.ip(r)
 	wrong, err := s.guess(ctx, account, ip)
 	if err != nil {
-		return nil, err
+		return nil, s.throttled(ctx, "password", ip, err)
 	}
 	all, err := s.Store.Candidates(ctx, norm)
 	if err != nil {
@@ -186,13 +192,15 @@ func (s *Server) guess(ctx context.Context, account string, ip netip.Addr) (wron
 	if err != nil || retryAt.IsZero() {
 		return wrong, err
 	}
-	return wrong, s.throttled(ctx, "password", ip, retryAt)
+	return wrong, tooMany(retryAt.Sub(s.Now()))
 }
 
-// throttled keeps that a try came too early in the log.
-func (s *Server) throttled(ctx context.Context, what string, ip netip.Addr, retryAt time.Time) error {
-	s.refusals.Refused(ctx, refusal.Throttled, "what", what, "ip", ip.String(), "until", retryAt.UTC().Format(time.RFC3339))
-	return tooMany(retryAt.Sub(s.Now()))
+// throttled lists a try of somebody unknown that came too early in the log.
+func (s *Server) throttled(ctx context.Context, what string, ip netip.Addr, err error) error {
+	if apperr.Is(err, apperr.TooManyRequests) {
+		s.publicly.Refused(ctx, refusal.Throttled, "what", what, "ip", ip.String())
+	}
+	return err
 }
 
 // raise hashes a right password anew if its hash has become too cheap.

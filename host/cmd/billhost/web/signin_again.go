@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/email"
 	sdkweb "github.com/billing-addons/customer-portal/sdk/web"
@@ -31,7 +32,7 @@ func (s *Server) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		retryAt, failed := s.Store.AskStaffLink(r.Context(), norm, next, s.ip(r))
 		if err = failed; err == nil && !retryAt.IsZero() {
-			err = s.throttled(r.Context(), "link", s.ip(r), retryAt)
+			err = s.throttled(r.Context(), "link", s.ip(r), tooMany(retryAt.Sub(s.Now())))
 		}
 	}
 	if err != nil {
@@ -99,7 +100,11 @@ func (s *Server) again(w http.ResponseWriter, r *http.Request) error {
 // on the field for a wrong one; TooManyRequests.
 func (s *Server) prove(r *http.Request, staff books.Staff, field, password string) (hash string, err error) {
 	ctx, account, ip := r.Context(), "staff "+staff.BillerID+" "+staff.ID, s.ip(r)
-	if _, err := s.guess(ctx, account, ip); err != nil {
+	wrong, err := s.guess(ctx, account, ip)
+	if apperr.Is(err, apperr.TooManyRequests) {
+		return "", s.refuse(r, staff, refusal.Throttled, r.Pattern, err)
+	}
+	if err != nil {
 		return "", err
 	}
 	if hash, err = s.Store.StaffPassword(ctx, staff.BillerID, staff.ID); err != nil {
@@ -110,7 +115,7 @@ func (s *Server) prove(r *http.Request, staff books.Staff, field, password strin
 		return "", err
 	}
 	if !ok {
-		return "", apperr.Field(field, "That is not your password. Try again.")
+		return "", firstErr(s.keepWrong(ctx, staff.Email, wrong), apperr.Field(field, "That is not your password. Try again."))
 	}
 	return hash, s.Store.ReturnGuess(ctx, account, ip)
 }

@@ -60,10 +60,12 @@ type Config struct {
 // first request.
 type Server struct {
 	Config
-	addons   Addons
-	static   string
-	pages    pages
-	refusals *refusal.Log
+	addons Addons
+	static string
+	pages  pages
+	// refusals list what staff were refused, publicly what others were: a flood of
+	// these hides none of those.
+	refusals, publicly *refusal.Log
 }
 
 //go:embed templates
@@ -78,7 +80,7 @@ func New(c Config) (*Server, error) {
 	if c.Passwords == nil {
 		c.Passwords = password.New(password.Config{Product: []string{"Billhost", "Customer Portal"}})
 	}
-	s := &Server{Config: c, static: "/static/" + sdkweb.AssetsHash() + "/", refusals: refusal.New(c.Log, c.Now)}
+	s := &Server{Config: c, static: "/static/" + sdkweb.AssetsHash() + "/", refusals: refusal.New(c.Log, c.Now), publicly: refusal.New(c.Log, c.Now)}
 	if s.pages, err = newPages(files); err != nil {
 		return nil, err
 	}
