@@ -162,7 +162,7 @@ func (h *Host) openPages(context.Context) (err error) {
 	}
 	h.admin, err = admin.New(admin.Config{
 		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform, Operator: operatorPages{h}, Purger: h,
-		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
+		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath, TrustedProxies: c.TrustedProxies,
 	})
 	return err
 }

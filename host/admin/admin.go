@@ -9,11 +9,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	hostpages "github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -27,7 +29,8 @@ type Platform interface {
 	Frame(w http.ResponseWriter, r *http.Request, p addon.Page)
 }
 
-// Config is what the pages are made of; everything but Now is required.
+// Config is what the pages are made of; everything but TrustedProxies and Now is
+// required.
 type Config struct {
 	Catalog       Catalog
 	Installations Installations
@@ -43,6 +46,8 @@ type Config struct {
 	// StaffPath is where the staff area hangs ("/admin"), SignInPath where
 	// people sign in.
 	StaffPath, SignInPath string
+	// TrustedProxies are the peers whose forwarding headers count.
+	TrustedProxies []netip.Prefix
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -156,7 +161,8 @@ func unable(ability string) string {
 // refused lists a request that was refused in the log; the platform, which draws the
 // page that says so, may keep it in its audit.
 func (h *Handler) refused(r *http.Request, staff addon.Staff) {
-	h.refusals.Refused(r.Context(), h.why(r), "page", r.Pattern, "staff", staff.ID, "biller", staff.BillerID)
+	h.refusals.Refused(r.Context(), h.why(r), "page", r.Pattern, "staff", staff.ID, "biller", staff.BillerID,
+		"ip", hostpages.RemoteIP(r, h.TrustedProxies).String())
 }
 
 // why says for what reason a request was refused that was.

@@ -64,7 +64,7 @@ func TestEveryPageNeedsItsAbility(t *testing.T) {
 			f.staff = addon.Staff{ID: "s1", BillerID: "northwind", Abilities: slices.DeleteFunc(slices.Clone(everything), func(a string) bool { return a == ability })}
 			w := request(h, method, path, nil)
 			route := strings.TrimSpace(method + " /admin/marketplace" + strings.TrimPrefix(pattern, method+" "))
-			if w.Code != http.StatusForbidden || f.refused != "role" || !strings.Contains(log.String(), `why=role page="`+route+`" staff=s1 biller=northwind`) {
+			if w.Code != http.StatusForbidden || f.refused != "role" || !strings.Contains(log.String(), `why=role page="`+route+`" staff=s1 biller=northwind ip=192.0.2.1`) {
 				t.Errorf("%s without %s: %d, %q\n%s", pattern, ability, w.Code, f.refused, log)
 			}
 		}
