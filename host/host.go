@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -162,7 +163,8 @@ func (h *Host) openPages(context.Context) (err error) {
 	}
 	h.admin, err = admin.New(admin.Config{
 		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform, Operator: operatorPages{h}, Purger: h,
-		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath, TrustedProxies: c.TrustedProxies,
+		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
+		RemoteIP: func(r *http.Request) netip.Addr { return pages.RemoteIP(r, c.TrustedProxies) },
 	})
 	return err
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
-	hostpages "github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -29,8 +28,7 @@ type Platform interface {
 	Frame(w http.ResponseWriter, r *http.Request, p addon.Page)
 }
 
-// Config is what the pages are made of; everything but TrustedProxies and Now is
-// required.
+// Config is what the pages are made of; everything but Now is required.
 type Config struct {
 	Catalog       Catalog
 	Installations Installations
@@ -46,8 +44,8 @@ type Config struct {
 	// StaffPath is where the staff area hangs ("/admin"), SignInPath where
 	// people sign in.
 	StaffPath, SignInPath string
-	// TrustedProxies are the peers whose forwarding headers count.
-	TrustedProxies []netip.Prefix
+	// RemoteIP is the address that a request came from.
+	RemoteIP func(r *http.Request) netip.Addr
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -162,7 +160,7 @@ func unable(ability string) string {
 // page that says so, may keep it in its audit.
 func (h *Handler) refused(r *http.Request, staff addon.Staff) {
 	h.refusals.Refused(r.Context(), h.why(r), "page", r.Pattern, "staff", staff.ID, "biller", staff.BillerID,
-		"ip", hostpages.RemoteIP(r, h.TrustedProxies).String())
+		"ip", h.RemoteIP(r).String())
 }
 
 // why says for what reason a request was refused that was.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -134,6 +135,8 @@ func (f *fake) Frame(w http.ResponseWriter, _ *http.Request, p addon.Page) {
 	fmt.Fprintf(w, "[%s|%s]%s", p.Title, p.Active, p.Body)
 }
 
+func remoteIP(r *http.Request) netip.Addr { return netip.MustParseAddrPort(r.RemoteAddr).Addr() }
+
 func MustHandler(tb testing.TB, f *fake) http.Handler {
 	tb.Helper()
 	if f.staff.ID == "" {
@@ -141,7 +144,7 @@ func MustHandler(tb testing.TB, f *fake) http.Handler {
 	}
 	h, err := admin.New(admin.Config{
 		Catalog: f, Installations: f, Installer: f, Settings: f, Runner: f, Platform: f, Log: slog.New(slog.DiscardHandler),
-		StaffPath: "/admin", SignInPath: "/sign-in", Now: func() time.Time { return noon },
+		StaffPath: "/admin", SignInPath: "/sign-in", RemoteIP: remoteIP, Now: func() time.Time { return noon },
 	})
 	if err != nil {
 		tb.Fatal(err)

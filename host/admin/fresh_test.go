@@ -64,7 +64,7 @@ func TestGraveActionsWantAFreshProof(t *testing.T) {
 			}
 			h, err := admin.New(admin.Config{
 				Catalog: f, Installations: f, Installer: f, Settings: f, Runner: f, Platform: f, Operator: g, Purger: g,
-				Log: slog.New(slog.DiscardHandler), StaffPath: "/admin", SignInPath: "/sign-in", Now: func() time.Time { return noon },
+				Log: slog.New(slog.DiscardHandler), StaffPath: "/admin", SignInPath: "/sign-in", RemoteIP: remoteIP, Now: func() time.Time { return noon },
 			})
 			if err != nil {
 				t.Fatal(err)

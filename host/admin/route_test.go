@@ -37,7 +37,7 @@ func refusing(tb testing.TB, f *fake, g *grave) (*admin.Handler, *bytes.Buffer) 
 	var log bytes.Buffer
 	h, err := admin.New(admin.Config{
 		Catalog: f, Installations: f, Installer: f, Settings: f, Runner: f, Platform: f, Operator: g, Purger: g,
-		Log: slog.New(slog.NewTextHandler(&log, nil)), StaffPath: "/admin", SignInPath: "/sign-in", Now: func() time.Time { return noon },
+		Log: slog.New(slog.NewTextHandler(&log, nil)), StaffPath: "/admin", SignInPath: "/sign-in", RemoteIP: remoteIP, Now: func() time.Time { return noon },
 	})
 	if err != nil {
 		tb.Fatal(err)
