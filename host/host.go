@@ -156,14 +156,14 @@ func (h *Host) openPages(context.Context) (err error) {
 	h.pages, err = pages.New(pages.Config{
 		Addons: h.shelf, Installations: h.store, Tokens: tokens{h.services}, Client: client{h.fleet}, Platform: h.platform,
 		Log: c.Log, BaseURL: c.BaseURL, PortalBaseURL: c.PortalBaseURL, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
-		TrustedProxies: c.TrustedProxies, Meter: h.metrics, CompressedDir: filepath.Join(c.DataDir, "compressed"),
+		TrustedProxies: c.TrustedProxies, Meter: h.metrics, CompressedDir: filepath.Join(c.DataDir, "compressed"), Now: c.Now,
 	})
 	if err != nil {
 		return err
 	}
 	h.admin, err = admin.New(admin.Config{
 		Catalog: catalog{h}, Installations: h.store, Installer: h, Settings: h, Runner: runner{h}, Platform: h.platform, Operator: operatorPages{h}, Purger: h,
-		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath,
+		Log: c.Log, StaffPath: c.StaffPath, SignInPath: c.SignInPath, Now: c.Now,
 		RemoteIP: func(r *http.Request) netip.Addr { return pages.RemoteIP(r, c.TrustedProxies) },
 	})
 	return err
@@ -257,15 +257,6 @@ func (h *Host) Draw(r *http.Request, staff addon.Staff, v addon.SlotView, params
 
 // viewer tells an add-on which staff user calls, with the abilities it names.
 func (h *Host) viewer(s addon.Staff, addonID string) sdk.Viewer {
-	v := sdk.Viewer{StaffID: s.ID, Name: s.Name}
 	m, ok := h.shelf.manifest(addonID)
-	if !ok {
-		return v
-	}
-	for _, ability := range s.Abilities {
-		if m.HasAbility(ability) {
-			v.Abilities = append(v.Abilities, ability)
-		}
-	}
-	return v
+	return s.Viewer(func(ability string) bool { return ok && m.HasAbility(ability) })
 }

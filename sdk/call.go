@@ -4,7 +4,13 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 )
+
+// FreshLife is how old the proof of who a staff user is may be for what is grave:
+// deleting what cannot be brought back, letting somebody in. The host holds its own
+// pages to it, too.
+const FreshLife = 15 * time.Minute
 
 // Viewer is who makes a call, as far as the host knows. Portal users and other
 // sign-ins of an add-on are the add-on's own affair: to the host they are public.
@@ -16,6 +22,9 @@ type Viewer struct {
 	// Abilities are what this staff user may do in this add-on, as the platform
 	// maps its roles to the abilities of the manifest.
 	Abilities []string
+	// AuthenticatedAt is when the staff user last proved who they are; zero if the
+	// platform does not tell. See Fresh.
+	AuthenticatedAt time.Time
 }
 
 // IsStaff tells whether the call comes from a signed-in staff user.
@@ -23,6 +32,14 @@ func (v Viewer) IsStaff() bool { return v.StaffID != "" }
 
 // Can tells whether the viewer holds the ability, for example "staff:invite".
 func (v Viewer) Can(ability string) bool { return slices.Contains(v.Abilities, ability) }
+
+// Fresh tells whether the viewer proved who they are less than FreshLife ago, or the
+// platform does not tell. A staff page that wants it for something grave and does not
+// get it does nothing and answers 401, which is apperr.Unauthenticated: the host has
+// the person prove it and leads back to the page they came from.
+func (v Viewer) Fresh(now time.Time) bool {
+	return v.AuthenticatedAt.IsZero() || now.Sub(v.AuthenticatedAt) < FreshLife
+}
 
 // Call describes the call being served. The host fills it; nothing in it can
 // be set by a browser.

@@ -4,8 +4,11 @@ package addon
 
 import (
 	"html/template"
+	"net/url"
 	"slices"
 	"time"
+
+	"github.com/billing-addons/customer-portal/sdk"
 )
 
 // Slot names a platform may draw in its own pages.
@@ -74,12 +77,36 @@ type Staff struct {
 	Locale string
 	// AuthenticatedAt is when the person last proved who they are. The host sends
 	// people whose proof is old to sign in again before it deletes data or operates
-	// an add-on. Zero, for a platform that does not tell, asks for nothing.
+	// an add-on, and when an add-on's page asks for it. Zero, for a platform that does
+	// not tell, asks for nothing.
 	AuthenticatedAt time.Time
 }
 
 // Can tells whether the staff user holds the ability.
 func (s Staff) Can(ability string) bool { return slices.Contains(s.Abilities, ability) }
+
+// Viewer tells an add-on who the person is, with those abilities that it names.
+func (s Staff) Viewer(names func(ability string) bool) sdk.Viewer {
+	v := sdk.Viewer{StaffID: s.ID, Name: s.Name, AuthenticatedAt: s.AuthenticatedAt}
+	for _, ability := range s.Abilities {
+		if names(ability) {
+			v.Abilities = append(v.Abilities, ability)
+		}
+	}
+	return v
+}
+
+// Fresh tells whether the person proved who they are less than sdk.FreshLife ago, or
+// the platform does not tell.
+func (s Staff) Fresh(now time.Time) bool {
+	return sdk.Viewer{AuthenticatedAt: s.AuthenticatedAt}.Fresh(now)
+}
+
+// AskAgain is the path at which people prove again who they are, which leads to the
+// path back then; signIn is the platform's SignInPath.
+func AskAgain(signIn, back string) string {
+	return signIn + "?reauth=1&next=" + url.QueryEscape(back)
+}
 
 // Page is what the platform's frame is drawn around.
 type Page struct {

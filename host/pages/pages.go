@@ -125,6 +125,8 @@ type Config struct {
 
 	// Meter hears of each request; nil hears nothing.
 	Meter Meter
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 
 	// MaxBody is the largest request body in bytes; 0 means 1 MiB.
 	MaxBody int64
@@ -141,6 +143,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Meter == nil {
 		c.Meter = noMeter{}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20

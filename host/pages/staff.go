@@ -12,7 +12,6 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/refusal"
-	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -89,7 +88,7 @@ func (h *Handler) staffTarget(r *http.Request, staff addon.Staff, id string, sur
 	if !ok {
 		return target{}, apperr.Errorf(apperr.NotFound, "There is no such add-on.")
 	}
-	t := target{surface: surface, addon: a, basePath: h.AddonPath(id), viewer: viewer(a, staff)}
+	t := target{surface: surface, addon: a, basePath: h.AddonPath(id), viewer: staff.Viewer(a.Manifest.HasAbility)}
 	var err error
 	if t.installation, err = h.Installations.Installation(r.Context(), staff.BillerID, id); err != nil {
 		return t, err
@@ -99,17 +98,6 @@ func (h *Handler) staffTarget(r *http.Request, staff addon.Staff, id string, sur
 	}
 	t.biller, err = h.Platform.Biller(r.Context(), staff.BillerID)
 	return t, err
-}
-
-// viewer tells the add-on who looks, with those abilities that it names.
-func viewer(a Addon, s addon.Staff) sdk.Viewer {
-	v := sdk.Viewer{StaffID: s.ID, Name: s.Name}
-	for _, ability := range s.Abilities {
-		if a.Manifest.HasAbility(ability) {
-			v.Abilities = append(v.Abilities, ability)
-		}
-	}
-	return v
 }
 
 // staffAnswer is what came back of a staff page.
@@ -142,8 +130,13 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 }
 
 // beginStaff judges the head of an answer: HTML is kept for the frame, a redirect
-// may lead anywhere in the staff area, and the rest is a download.
+// may lead anywhere in the staff area, 401 has the person prove again who they are,
+// unless they just did, and the rest is a download.
 func (h *Handler) beginStaff(w http.ResponseWriter, r *http.Request, t target, answer *staffAnswer, status int, from http.Header) (io.Writer, error) {
+	if status == http.StatusUnauthorized && !t.viewer.Fresh(h.Now()) {
+		h.askAgain(w, r, t)
+		return io.Discard, nil
+	}
 	answer.status = status
 	h.listRefused(r, t, whyOf(status))
 	to := w.Header()

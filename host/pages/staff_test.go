@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/billing-addons/customer-portal/host/addon"
+	"github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
@@ -81,14 +82,18 @@ func TestStaffViewer(t *testing.T) {
 		got = p
 		_, err := onHead(204, http.Header{})
 		return err
-	}, dana("staff:invite", "addons:install", "staff:report"))
+	}, func(c *pages.Config) {
+		c.Platform = platform{staff: func(*http.Request) (addon.Staff, error) {
+			return addon.Staff{ID: "s1", Name: "Dana", BillerID: "northwind", Abilities: []string{"staff:invite", "addons:install", "staff:report"}, AuthenticatedAt: noon}, nil
+		}}
+	})
 	r := httptest.NewRequest("GET", staffOrigin+"/admin/addons/demo/a", nil)
 	r.Header.Set("Cookie", "__Host-demo-northwind-session=x; billhost=y")
 	h.Staff().ServeHTTP(httptest.NewRecorder(), r)
 	if diff := cmp.Diff([]string{"staff:invite"}, got.Call.Viewer.Abilities); diff != "" {
 		t.Error(diff)
 	}
-	if v := got.Call.Viewer; v.StaffID != "s1" || v.Name != "Dana" || got.Call.BasePath != "/admin/addons/demo" || got.Request.URL.Path != "/a" || got.Surface != wire.Staff {
+	if v := got.Call.Viewer; v.StaffID != "s1" || v.Name != "Dana" || !v.AuthenticatedAt.Equal(noon) || got.Call.BasePath != "/admin/addons/demo" || got.Request.URL.Path != "/a" || got.Surface != wire.Staff {
 		t.Errorf("call = %+v, path %s", got.Call, got.Request.URL.Path)
 	}
 	if got.Request.Header.Get("Cookie") != "" {

@@ -159,12 +159,14 @@ func (x *Call) GetRequestToken() string {
 }
 
 type Viewer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	StaffId       string                 `protobuf:"bytes,1,opt,name=staff_id,json=staffId,proto3" json:"staff_id,omitempty"` // since 1; empty for the public
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`                      // since 1
-	Abilities     []string               `protobuf:"bytes,3,rep,name=abilities,proto3" json:"abilities,omitempty"`            // since 1
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	StaffId   string                 `protobuf:"bytes,1,opt,name=staff_id,json=staffId,proto3" json:"staff_id,omitempty"` // since 1; empty for the public
+	Name      string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`                      // since 1
+	Abilities []string               `protobuf:"bytes,3,rep,name=abilities,proto3" json:"abilities,omitempty"`            // since 1
+	// When the staff user last proved who they are; unset if the platform does not tell.
+	AuthenticatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=authenticated_at,json=authenticatedAt,proto3" json:"authenticated_at,omitempty"` // since 1
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Viewer) Reset() {
@@ -214,6 +216,13 @@ func (x *Viewer) GetName() string {
 func (x *Viewer) GetAbilities() []string {
 	if x != nil {
 		return x.Abilities
+	}
+	return nil
+}
+
+func (x *Viewer) GetAuthenticatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AuthenticatedAt
 	}
 	return nil
 }
@@ -800,11 +809,12 @@ const file_addon_v1_common_proto_rawDesc = "" +
 	" \x01(\tR\bremoteIp\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\v \x01(\tR\tuserAgent\x12#\n" +
-	"\rrequest_token\x18\f \x01(\tR\frequestToken\"U\n" +
+	"\rrequest_token\x18\f \x01(\tR\frequestToken\"\x9c\x01\n" +
 	"\x06Viewer\x12\x19\n" +
 	"\bstaff_id\x18\x01 \x01(\tR\astaffId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
-	"\tabilities\x18\x03 \x03(\tR\tabilities\"9\n" +
+	"\tabilities\x18\x03 \x03(\tR\tabilities\x12E\n" +
+	"\x10authenticated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0fauthenticatedAt\"9\n" +
 	"\x05Money\x12\x14\n" +
 	"\x05minor\x18\x01 \x01(\x03R\x05minor\x12\x1a\n" +
 	"\bcurrency\x18\x02 \x01(\tR\bcurrency\"w\n" +
@@ -885,24 +895,25 @@ var file_addon_v1_common_proto_goTypes = []any{
 }
 var file_addon_v1_common_proto_depIdxs = []int32{
 	1,  // 0: addon.v1.Call.viewer:type_name -> addon.v1.Viewer
-	3,  // 1: addon.v1.Customer.address:type_name -> addon.v1.Address
-	2,  // 2: addon.v1.Customer.open_balance:type_name -> addon.v1.Money
-	8,  // 3: addon.v1.Invoice.issued_on:type_name -> google.protobuf.Timestamp
-	8,  // 4: addon.v1.Invoice.due_on:type_name -> google.protobuf.Timestamp
-	2,  // 5: addon.v1.Invoice.subtotal:type_name -> addon.v1.Money
-	2,  // 6: addon.v1.Invoice.tax:type_name -> addon.v1.Money
-	2,  // 7: addon.v1.Invoice.total:type_name -> addon.v1.Money
-	2,  // 8: addon.v1.Invoice.paid:type_name -> addon.v1.Money
-	2,  // 9: addon.v1.Invoice.balance:type_name -> addon.v1.Money
-	3,  // 10: addon.v1.Invoice.bill_to:type_name -> addon.v1.Address
-	6,  // 11: addon.v1.Invoice.lines:type_name -> addon.v1.InvoiceLine
-	2,  // 12: addon.v1.InvoiceLine.unit_price:type_name -> addon.v1.Money
-	2,  // 13: addon.v1.InvoiceLine.amount:type_name -> addon.v1.Money
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 1: addon.v1.Viewer.authenticated_at:type_name -> google.protobuf.Timestamp
+	3,  // 2: addon.v1.Customer.address:type_name -> addon.v1.Address
+	2,  // 3: addon.v1.Customer.open_balance:type_name -> addon.v1.Money
+	8,  // 4: addon.v1.Invoice.issued_on:type_name -> google.protobuf.Timestamp
+	8,  // 5: addon.v1.Invoice.due_on:type_name -> google.protobuf.Timestamp
+	2,  // 6: addon.v1.Invoice.subtotal:type_name -> addon.v1.Money
+	2,  // 7: addon.v1.Invoice.tax:type_name -> addon.v1.Money
+	2,  // 8: addon.v1.Invoice.total:type_name -> addon.v1.Money
+	2,  // 9: addon.v1.Invoice.paid:type_name -> addon.v1.Money
+	2,  // 10: addon.v1.Invoice.balance:type_name -> addon.v1.Money
+	3,  // 11: addon.v1.Invoice.bill_to:type_name -> addon.v1.Address
+	6,  // 12: addon.v1.Invoice.lines:type_name -> addon.v1.InvoiceLine
+	2,  // 13: addon.v1.InvoiceLine.unit_price:type_name -> addon.v1.Money
+	2,  // 14: addon.v1.InvoiceLine.amount:type_name -> addon.v1.Money
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_addon_v1_common_proto_init() }

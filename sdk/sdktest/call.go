@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -30,11 +31,12 @@ func (h *Host) PublicCall(biller string) sdk.Call {
 	return call
 }
 
-// StaffCall is a call of the staff user Dana Whitfield with the abilities.
+// StaffCall is a call of the staff user Dana Whitfield with the abilities, who has
+// just signed in.
 func (h *Host) StaffCall(biller string, abilities ...string) sdk.Call {
 	call := h.PublicCall(biller)
 	call.BasePath = "/admin/addons/addon"
-	call.Viewer = sdk.Viewer{StaffID: "staff-1", Name: "Dana Whitfield", Abilities: abilities}
+	call.Viewer = sdk.Viewer{StaffID: "staff-1", Name: "Dana Whitfield", Abilities: abilities, AuthenticatedAt: time.Now().UTC()}
 	return call
 }
 

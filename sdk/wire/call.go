@@ -14,6 +14,8 @@ func callToPB(c sdk.Call, token string) *pb.Call {
 			StaffId:   c.Viewer.StaffID,
 			Name:      text(c.Viewer.Name),
 			Abilities: c.Viewer.Abilities,
+
+			AuthenticatedAt: timeToPB(c.Viewer.AuthenticatedAt),
 		},
 		Locale:       c.Locale,
 		BaseUrl:      c.BaseURL,
@@ -35,6 +37,8 @@ func callFromPB(c *pb.Call) (call sdk.Call, token string) {
 			StaffID:   c.GetViewer().GetStaffId(),
 			Name:      c.GetViewer().GetName(),
 			Abilities: c.GetViewer().GetAbilities(),
+
+			AuthenticatedAt: timeFromPB(c.GetViewer().GetAuthenticatedAt()),
 		},
 		Locale:     c.GetLocale(),
 		BaseURL:    c.GetBaseUrl(),

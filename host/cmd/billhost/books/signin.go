@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
@@ -15,7 +16,7 @@ const PasswordsTried = 4
 
 // FreshLife is how long after a sign-in a person need not prove again who they
 // are before something that cannot be undone.
-const FreshLife = 15 * time.Minute
+const FreshLife = sdk.FreshLife
 
 // ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.
 var ErrWrongSignIn = apperr.Errorf(apperr.Unauthenticated, "Email or password is wrong.")
