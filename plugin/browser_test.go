@@ -28,8 +28,11 @@ func (r *rig) browser(biller string) *browser {
 	return &browser{tb: r.tb, r: r, surface: wire.Public, call: r.PublicCall(biller), cookies: map[string]string{}}
 }
 
+// staff is somebody who has just signed in at the platform.
 func (r *rig) staff(surface wire.Surface, abilities ...string) *browser {
-	return &browser{tb: r.tb, r: r, surface: surface, call: r.StaffCall(northwind, abilities...), cookies: map[string]string{}}
+	b := &browser{tb: r.tb, r: r, surface: surface, call: r.StaffCall(northwind, abilities...), cookies: map[string]string{}}
+	b.call.Viewer.AuthenticatedAt = r.clock.now()
+	return b
 }
 
 // page is an answer.

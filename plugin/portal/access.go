@@ -251,9 +251,12 @@ func (s *Service) CountAccessRequests(ctx context.Context, c Caller) (int, error
 }
 
 // Approve sends the requester an invitation of their own, with the right, and
-// returns the customer. Staff with staff:invite. It fails like the store's
+// returns the customer. Staff with staff:invite. ErrProve; it fails like the store's
 // DecideAccess; NotFound for an unknown request.
 func (s *Service) Approve(ctx context.Context, c Caller, requestID string, right Right) (customerID string, err error) {
+	if err := s.needFresh(c, AbilityInvite); err != nil {
+		return "", err
+	}
 	if !right.Valid() {
 		return "", apperr.Field("right", "Choose what the person may do.")
 	}

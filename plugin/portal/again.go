@@ -16,6 +16,26 @@ const TypedLife = 15 * time.Minute
 // sensitive: it was typed too long ago, or elsewhere.
 var ErrAgain = apperr.Field("current", "Type your current password.")
 
+// ErrProve (Unauthenticated) has staff prove anew who they are before something grave:
+// the platform asks them and leads back.
+var ErrProve = apperr.Errorf(apperr.Unauthenticated, "Nothing has happened yet. Sign out and in again, then press the button once more.")
+
+// Proven tells that staff need not prove anew who they are, or returns ErrProve.
+func (s *Service) Proven(c Caller) error {
+	if c.FreshUntil.IsZero() || s.Now().Before(c.FreshUntil) {
+		return nil
+	}
+	return ErrProve
+}
+
+// needFresh lets on staff with the ability who proved a short while ago who they are.
+func (s *Service) needFresh(c Caller, ability string) error {
+	if err := c.need(ability); err != nil {
+		return err
+	}
+	return s.Proven(c)
+}
+
 // Typed is when the password of a session was typed last; zero if it never was.
 type Typed struct {
 	At time.Time

@@ -153,9 +153,9 @@ func (s *Service) aboutPerson(ctx context.Context, c Caller, customerID, userID 
 }
 
 // ErasePerson deletes a person's sign-in and what the portal knows of the person.
-// Staff with staff:configure and staff:invite. ErrNoPerson.
+// Staff with staff:configure and staff:invite. ErrProve, ErrNoPerson.
 func (s *Service) ErasePerson(ctx context.Context, c Caller, customerID, userID string) error {
-	if err := c.need(AbilityConfigure); err != nil {
+	if err := s.needFresh(c, AbilityConfigure); err != nil {
 		return err
 	}
 	if _, err := s.Person(ctx, c, customerID, userID); err != nil {

@@ -47,6 +47,9 @@ type Caller struct {
 	// Actor is the staff user, zero for customers and jobs.
 	Actor     Actor
 	Abilities []string
+	// FreshUntil is when staff prove anew who they are before something grave; zero if
+	// the platform does not tell: nothing is asked then.
+	FreshUntil time.Time
 	// IP and Agent are the person's, kept as proof of acceptance; IP is invalid in jobs.
 	IP    netip.Addr
 	Agent string

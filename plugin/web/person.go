@@ -116,6 +116,11 @@ func (s *Web) personConfirm(v *visit) error {
 	if !confirmed(act) || act == actErase && !v.caller.Can(portal.AbilityConfigure) {
 		return s.nowhere(v)
 	}
+	if act == actErase {
+		if err := s.service.Proven(v.caller); err != nil {
+			return err
+		}
+	}
 	view, err := s.service.Customer(v.r.Context(), v.caller, id)
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ func sentences() []sentence {
 		{portal.ErrAccessLong, "message", "error.access.long"},
 		{portal.ErrAccessDecided, "", "error.access.decided"},
 		{portal.ErrNoPerson, "", "error.person.gone"},
+		{portal.ErrProve, "", "error.person.proof"},
 		{portal.ErrSignInDiffers, "", "error.customer.differs"},
 		{portal.ErrInvitedDisabled, "", "error.customer.disabled"},
 		{portal.ErrSamePassword, "password", "change.same"},
