@@ -113,6 +113,7 @@ func TestRegistrationsCSVIsNoProgram(t *testing.T) {
 	r := sqliteRig(t, nil)
 	hostile := []string{
 		"=HYPERLINK(\"http://evil.example\",\"Click\")", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "  =1+1", "\u00a0=1",
+		"Pools;=1+1", `Pools; "=1+1"`, "Pools\t@SUM(A1)", "Pools\n\"=1+1", "＝1+1", `The "Blue" - Pools, -2`,
 		"Plain, with a comma", "Quote \"d\"", "Line\nbreak", "Ünïcödé 日本", "O'Brien",
 	}
 	for i, name := range hostile {
@@ -124,13 +125,15 @@ func TestRegistrationsCSVIsNoProgram(t *testing.T) {
 	found := map[string]bool{}
 	for _, row := range r.staff(wire.Staff, portal.AbilityReport).open("/registrations/download").table() {
 		for _, cell := range row {
-			if rest := strings.TrimLeft(cell, " \u00a0"); rest != "" && strings.ContainsAny(rest[:1], "=+-@\t\r\n") {
-				t.Errorf("cell %q is run", cell)
+			for _, part := range strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) { // as where ; divides cells
+				if rest := strings.TrimLeft(part, " \u00a0\""); rest != "" && strings.ContainsRune("=+-@＝", []rune(rest)[0]) {
+					t.Errorf("cell %q is run", cell)
+				}
 			}
 		}
 		found[row[0]] = true
 	}
-	for _, want := range []string{"'+1+1", "'-2+3", "'@SUM(A1)", "Plain, with a comma", `Quote "d"`, "Ünïcödé 日本", "O'Brien"} {
+	for _, want := range []string{"'+1+1", "'-2+3", "'@SUM(A1)", "Plain, with a comma", `Quote "d"`, "Ünïcödé 日本", "O'Brien", "Pools;'=1+1", `The "Blue" - Pools, -2`} {
 		if !found[want] {
 			t.Errorf("%q is missing in %v", want, found)
 		}

@@ -209,7 +209,7 @@ func (s *Store) setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u po
 		SET
 			email = $1,
 			email_norm = $2
-		WHERE biller_id = $3 AND id = $4 AND state = 'active' AND NOT EXISTS (
+		WHERE biller_id = $3 AND id = $4 AND NOT EXISTS (
 			SELECT 1
 			FROM users o
 			WHERE o.biller_id = $3 AND o.email_norm = $2 AND o.id <> $4

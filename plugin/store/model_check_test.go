@@ -20,8 +20,8 @@ func (k *walk) check(ctx context.Context, c portal.Caller) {
 	k.checkInvitations(c)
 	k.checkStatuses(ctx, c)
 	k.checkSessions(ctx, c)
-	k.checkWords(c)
 	if k.rand.IntN(20) == 0 {
+		k.checkWords(c)
 		k.checkPeople(ctx, c)
 		k.checkHistory(c)
 	}
@@ -130,8 +130,8 @@ func (m *memory) status(customer string) (want portal.Status, mine bool) {
 func (k *walk) checkSessions(ctx context.Context, c portal.Caller) {
 	k.tb.Helper()
 	m, now := k.at[c.BillerID], k.clock.Now()
-	look := m.sessions[max(0, len(m.sessions)-3):]
-	if s, ok := recent(k, m.sessions[:max(0, len(m.sessions)-3)]); ok {
+	look := m.sessions[max(0, len(m.sessions)-1):]
+	if s, ok := recent(k, m.sessions[:max(0, len(m.sessions)-1)]); ok {
 		look = append([]*visit{s}, look...)
 	}
 	for _, s := range look {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,42 @@ func TestDisownedAfterConfirming(t *testing.T) {
 		if reset := w.take(t); reset.Ref.Kind != portal.MailReset {
 			t.Errorf("the person gets %+v", reset)
 		}
+	})
+}
+
+// TestDisownedOfADisabledPerson: the address goes back to the mailbox that was told,
+// and nobody is told of another sign-in; the person stays disabled.
+func TestDisownedOfADisabledPerson(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		handle, m := w.started(t, "c1")
+		_, err := w.Confirm(ctx, c, handle, m.Code)
+		must(t, err)
+		in, err := w.Accept(ctx, c, portal.Holder{Handle: handle}, portal.DefaultAgreementVersion)
+		must(t, err)
+		_, err = w.ConfirmAddress(ctx, c, in.Session, w.changing(t, in.Session, "thief@one.example"))
+		must(t, err)
+		must(t, w.SetPersonState(ctx, w.caller, "c1", in.UserID, portal.UserDisabled))
+		must(t, w.Disown(ctx, c, lastPart.FindString(m.NotMe)))
+		u, err := w.Store.User(ctx, c.BillerID, in.UserID)
+		must(t, err)
+		if u.EmailNorm != jane || u.State != portal.UserDisabled || u.PasswordHash != "" {
+			t.Errorf("the person is %+v", u)
+		}
+		view, err := w.Service.Customer(ctx, w.caller, "c1")
+		must(t, err)
+		told := false
+		for _, e := range view.History {
+			if strings.Contains(e.Detail, "Another sign-in has that address") {
+				t.Errorf("the history says %q", e.Detail)
+			}
+			told = told || e.Kind == portal.HistoryAddress && strings.Contains(e.Detail, "again")
+		}
+		if !told {
+			t.Errorf("the history does not tell of the undo: %+v", view.History)
+		}
+		w.wantOther(t)
 	})
 }
 

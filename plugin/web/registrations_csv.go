@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -118,12 +119,14 @@ func (t *registrationTable) cells(r portal.Registration) []string {
 	return cells
 }
 
-// noFormula keeps a spreadsheet from taking what somebody typed for a formula,
-// behind spaces too.
+// formulas are where a spreadsheet would take what somebody typed for a formula:
+// behind spaces too, and behind what divides cells in other countries.
+var formulas = regexp.MustCompile(`(^|[;\t\r\n])([\s\x{a0}"]*)([=+\-@＝＋－＠])`)
+
+// noFormula keeps a spreadsheet from computing what is a text.
 func noFormula(cell string) string {
-	rest := strings.TrimLeft(cell, " \u00a0")
-	if rest != "" && strings.ContainsRune("=+-@\t\r\n", []rune(rest)[0]) {
-		return "'" + cell
+	if strings.TrimLeft(cell, "\t\r\n") != cell {
+		cell = "'" + cell
 	}
-	return cell
+	return formulas.ReplaceAllString(cell, "$1'$2$3")
 }
