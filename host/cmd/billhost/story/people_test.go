@@ -6,7 +6,8 @@ import (
 )
 
 // TestPeople: an invitation is forwarded, the colleague asks for access and is let
-// in through real mail, staff manage the person, who erases the sign-in at last.
+// in through real mail by staff who prove anew who they are, staff manage the person,
+// who erases the sign-in at last.
 func TestPeople(t *testing.T) {
 	t.Parallel()
 	office := mustPostOffice(t)
@@ -31,6 +32,8 @@ func TestPeople(t *testing.T) {
 	staff.look("people-requests")
 	staff.visit(tab)
 	staff.look("people-tab-request")
+	p.proves(staff, office, "Approve")
+	staff.sees("Requests for access") // nothing has happened yet
 	staff.press("Approve")
 	staff.sees("The invitation to the person who asked is on its way.")
 	staff.look("people-tab-invited")
