@@ -55,7 +55,8 @@ type Config struct {
 	BaseURL, PortalBaseURL string
 	// StaffPath is where the staff area hangs; empty means "/admin". SignInPath
 	// is where people sign in, with the query parameter next; empty means
-	// "/sign-in".
+	// "/sign-in". With reauth=1 those who are signed in prove anew who they are,
+	// if the platform tells addon.Staff.AuthenticatedAt.
 	StaffPath, SignInPath string
 	// Marketplace says what may be installed; nil means the *.addon packages of
 	// the folder Packages.

@@ -87,7 +87,8 @@ type Parts struct {
 	Public http.Handler
 	// Staff answers pages for the biller's staff. An HTML answer is a fragment:
 	// the host takes its <title>, filters the rest through an allow-list and
-	// draws it inside the platform's own frame.
+	// draws it inside the platform's own frame. A page may answer 401 to have the
+	// person prove anew who they are; see Viewer.Fresh.
 	Staff http.Handler
 	// Slots answers fragments for the platform's own pages. The path is the one
 	// the manifest names for the slot; the query holds the slot's parameters.
