@@ -116,33 +116,6 @@ func TestCase14EmailEditedWhileInvited(t *testing.T) {
 	})
 }
 
-func TestCase15EmailEditedAfterRegistration(t *testing.T) {
-	onBoth(t, func(t *testing.T, r *rig) {
-		b := r.registered("c1", elena)
-		c := customers()[0]
-		c.Email = "books@riverafamily.example"
-		r.changed(c)
-		b.open("/").wants(200, "You owe")
-		tab, staff := r.office()
-		staff.open("/registrations").wants(200, elena)
-		p := tab.open(tabOf+"c1").wants(200, "Sign-in differs from profile", "Keep", "Invite new address", "Remove access").lacks("Send Invitation")
-		staff.press(p, "Keep").landed(tab, "c1").wants(200, "The sign-in stays as it is.").lacks("Sign-in differs from profile")
-		staff.open("/registrations").wants(200).lacks("Signs in with")
-		staff.press(p, "Keep").landed(tab, "c1") // from another tab: nothing happens again
-
-		c.Email, c.Version = "third@riverafamily.example", 2
-		r.changed(c)
-		p = tab.open(tabOf+"c1").wants(200, "Sign-in differs from profile")
-		p = staff.open(linkTo(t, p, "Remove access", staff)).wants(200, "Remove access to Rivera Family?")
-		staff.press(p, "Remove access").landed(tab, "c1").wants(200, "The access was removed.", "Nobody yet")
-		b.open("/").wants(403, "The portal is not available")
-		m := r.mail("security", elena, 1)
-		if !strings.Contains(m.Text, "has removed your access") || strings.Contains(m.Text, "/not-me/") {
-			t.Errorf("mail: %s", m.Text)
-		}
-	})
-}
-
 // linkTo is the path of a link on the staff's pages.
 func linkTo(tb testing.TB, p *page, label string, b *browser) string {
 	tb.Helper()
