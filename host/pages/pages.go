@@ -85,7 +85,8 @@ type Platform interface {
 // "slot".
 type Meter interface {
 	// Page hears of a request that is passed on; the result, of the status that the
-	// browser gets in the end, 499 if it went away.
+	// browser gets in the end, 499 if it went away, 401 if the add-on wants a fresh
+	// proof of who the person is.
 	Page(addonID, surface string) (end func(status int))
 	// PageRefused hears of a request that is not, because too many are.
 	PageRefused(addonID, surface string)

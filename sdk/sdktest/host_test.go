@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,18 @@ func mustFor(tb testing.TB, h *sdktest.Host, token string) sdk.Host {
 		tb.Fatal(err)
 	}
 	return s
+}
+
+func TestStaffHaveJustSignedIn(t *testing.T) {
+	t.Parallel()
+	h := sdktest.NewHost()
+	v := h.StaffCall(sdktest.Northwind, "staff:invite").Viewer
+	if now := time.Now(); v.AuthenticatedAt.IsZero() || !v.Fresh(now) || v.Fresh(now.Add(sdk.FreshLife)) {
+		t.Errorf("viewer = %+v", v)
+	}
+	if v := h.PublicCall(sdktest.Northwind).Viewer; !v.AuthenticatedAt.IsZero() {
+		t.Errorf("public: %+v", v)
+	}
 }
 
 func TestHostKeepsBillersApart(t *testing.T) {
