@@ -223,3 +223,13 @@ func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, pass
 	state.Handle = fresh
 	return state, err
 }
+
+// ResendConfirmation sends a new code and link; the earlier code dies, earlier
+// links live on. TooManyRequests within 60 seconds and after five in an hour,
+// ErrWrongStep before step 3 and after confirmation.
+func (s *Service) ResendConfirmation(ctx context.Context, c Caller, handle string) error {
+	if handle == "" {
+		return ErrSignUpEnded
+	}
+	return s.Store.ResendConfirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), s.Now())
+}

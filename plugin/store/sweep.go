@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -28,17 +29,18 @@ const strangersKept = 30 * 24 * time.Hour
 // closedRequestsKept is how long a request for access is kept after its time.
 const closedRequestsKept = 90 * 24 * time.Hour
 
-// Sweep implements portal.CustomerStore. Each statement stands alone. What is kept
-// for a shorter time than its neighbours is looked for in the last 30 days before
-// (2592000000000 µs): the rest was swept by then, or goes with the neighbours.
-// MATERIALIZED has PostgreSQL look once: else it may look again for each row, and
-// delete more than the limit.
-func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
-	skip := s.db.SkipLocked()
-	deletions := []struct {
-		query string
-		until time.Time
-	}{
+// sweep deletes what was over at a time. What is kept for a shorter time than its
+// neighbours is looked for in the last 30 days before (2592000000000 µs): the rest
+// was swept by then, or goes with the neighbours. MATERIALIZED has PostgreSQL look
+// once: else it may look again for each row, and delete more than the limit.
+type sweep struct {
+	query string
+	until time.Time
+}
+
+// sweepsOfPeople are of what belongs to people, and of what they did.
+func sweepsOfPeople(skip string, now time.Time) []sweep {
+	return []sweep{
 		{`WITH dead AS MATERIALIZED (
 				SELECT token_hash
 				FROM sessions
@@ -82,6 +84,12 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 				LIMIT $3` + skip + `)
 			DELETE FROM address_changes
 			WHERE biller_id = $1 AND user_id IN (SELECT user_id FROM dead)`, now},
+	}
+}
+
+// sweepsOfAskings are of what anybody can ask for.
+func sweepsOfAskings(skip string, now time.Time) []sweep {
+	return []sweep{
 		{`WITH dead AS MATERIALIZED (
 				SELECT id
 				FROM resets
@@ -137,8 +145,12 @@ func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit i
 			DELETE FROM tokens
 			WHERE biller_id = $1 AND hash IN (SELECT hash FROM dead)`, now.Add(-tokensKept)},
 	}
+}
+
+// Sweep implements portal.CustomerStore. Each statement stands alone.
+func (s *Store) Sweep(ctx context.Context, biller string, now time.Time, limit int) (int, error) {
 	most := 0
-	for _, d := range deletions {
+	for _, d := range slices.Concat(sweepsOfPeople(s.db.SkipLocked(), now), sweepsOfAskings(s.db.SkipLocked(), now)) {
 		res, err := s.db.W.ExecContext(ctx, d.query, biller, us(d.until), limit)
 		if err != nil {
 			return 0, fmt.Errorf("sweep: %w", err)
