@@ -127,7 +127,12 @@ func TestWithdrawnPermissionsEndAtOnce(t *testing.T) {
 	may("request", apperr.PermissionDenied)
 	may("credential", "")
 	w.Agreed(biller, portal, nil)
-	may("credential", apperr.PermissionDenied)
+	may("request", apperr.PermissionDenied)
+	_, err := w.Addon(portal).For(t.Context(), tokens["credential"])
+	wantCode(t, "jobs wait", err, apperr.Unauthenticated)
+	may("other biller", "")
+	w.Agreed(biller, portal, permissions)
+	may("credential", "")
 }
 
 // TestRefusedCallsAreLogged: with the add-on, the biller and what it asked for; never

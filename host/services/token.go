@@ -35,6 +35,10 @@ type Grant struct {
 	// Expires ends the token by itself; zero means never, or for a request
 	// token in 10 minutes.
 	Expires time.Time
+
+	// closed is a credential of an add-on that was removed, until it is installed
+	// again.
+	closed bool
 }
 
 // IssueRequest returns a new token for one request. Revoke it when the request
@@ -56,10 +60,11 @@ func (s *Services) IssueInstallation(i addon.Installation) string {
 // Revoke makes a token worthless. Unknown tokens are ignored.
 func (s *Services) Revoke(token string) { s.tokens.revoke(token) }
 
-// Agreed tells what a biller agrees to from now on; nothing, once the add-on is
+// Agreed tells what a biller agrees to from now on; nil, once the add-on is
 // removed. It counts for tokens that are out already: the credential of the
-// add-on's process stands for these permissions, a request under way loses those
-// that are not among them.
+// add-on's process stands for these permissions, or for nothing until the add-on is
+// installed again: its jobs are not refused, they wait. A request under way loses
+// the permissions that are not among them.
 func (s *Services) Agreed(biller, addonID string, permissions []string) {
 	s.tokens.agreed(biller, addonID, permissions)
 }
@@ -107,7 +112,7 @@ func (r *registry) find(token string) (Grant, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	g, ok := r.grants[sha256.Sum256([]byte(token))]
-	return g, ok && !g.expired(r.now())
+	return g, ok && !g.closed && !g.expired(r.now())
 }
 
 func (r *registry) revoke(token string) {
@@ -124,7 +129,7 @@ func (r *registry) agreed(biller, addonID string, permissions []string) {
 			continue
 		}
 		if g.Expires.IsZero() {
-			g.Permissions = slices.Clone(permissions)
+			g.Permissions, g.closed = slices.Clone(permissions), permissions == nil
 		} else {
 			g.Permissions = slices.DeleteFunc(slices.Clone(g.Permissions), func(p string) bool { return !slices.Contains(permissions, p) })
 		}

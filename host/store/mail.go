@@ -232,8 +232,9 @@ func checkCaps(ctx context.Context, tx *sqlx.Tx, biller, addonID string, caps ad
 	return nil
 }
 
-// RenewMail prolongs the claim of the try which e was reserved for. It does
-// nothing if the mail was dealt with, or another try has begun, since.
+// RenewMail prolongs the claim of the try which e was reserved for, even one that
+// ran out while the database was away. It does nothing if the mail was dealt with,
+// or another try has begun, since. Do not call it after ReleaseMail.
 func (s *Store) RenewMail(ctx context.Context, e addon.MailEntry, lease time.Duration) error {
 	now := s.now()
 	_, err := s.db.W.ExecContext(ctx, `
@@ -245,8 +246,7 @@ func (s *Store) RenewMail(ctx context.Context, e addon.MailEntry, lease time.Dur
 			AND addon_id = $2
 			AND idem_key = $3
 			AND state = 'reserved'
-			AND attempts = $6
-			AND lease_until > $5`,
+			AND attempts = $6`,
 		e.BillerID, e.AddonID, e.Key, sqldb.Time(now.Add(lease)), now, e.Attempts)
 	if err != nil {
 		return fmt.Errorf("renew mail: %w", err)
