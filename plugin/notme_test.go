@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestChangeToSomebodyElsesAddress: whoever owns the new address ends the change,
 // learns nothing of who asked, and touches nothing else.
@@ -13,6 +16,9 @@ func TestChangeToSomebodyElsesAddress(t *testing.T) {
 		link := after(t, m.Text, northwind, "I didn't do this: ")
 		stranger := r.browser(northwind)
 		form := stranger.open(link).wants(200, "Somebody wants to sign in at Northwind Utilities with your email address", "A new email address was entered").lacks(elena, b.call.RemoteIP.String())
+		if !strings.Contains(form.body, `<dl class="facts"><dt>`) { // a row for each, whose width two would share
+			t.Error("the facts do not stand below each other")
+		}
 		b.open("/security").wants(200, theirs+" waits for its code")
 		stranger.press(form, "I didn't do this").wants(200, "The code no longer works.")
 		stranger.open(link).wants(200, "This link is no longer valid")
