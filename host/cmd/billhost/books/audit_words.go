@@ -1,6 +1,7 @@
 package books
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -41,6 +42,21 @@ func FindAuditGroup(name string) (AuditGroup, bool) {
 // AuditWords says an action in plain words. One that it does not know is read
 // out: invitation.sent is "Invitation sent".
 func AuditWords(action string) string {
+	if words := cmp.Or(platformWords(action), portalWords(action)); words != "" {
+		return words
+	}
+	words := strings.NewReplacer(".", " ", "_", " ").Replace(action)
+	if strings.HasPrefix(action, "addon.") {
+		words = "Add-on" + strings.TrimPrefix(words, "addon")
+	}
+	if words == "" {
+		return ""
+	}
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// platformWords says an action of the platform; empty for others.
+func platformWords(action string) string {
 	switch action {
 	case AuditBillerAdded:
 		return "Biller added to the platform"
@@ -74,6 +90,13 @@ func AuditWords(action string) string {
 		return "Settings of the add-on changed"
 	case "addon.purged":
 		return "Data of the add-on deleted"
+	}
+	return ""
+}
+
+// portalWords says an action of the Customer Portal; empty for others.
+func portalWords(action string) string {
+	switch action {
 	case "session.started":
 		return "Customer signed in"
 	case "session.new_device":
@@ -113,12 +136,5 @@ func AuditWords(action string) string {
 	case "invitation.linked":
 		return "Invitation link shown to staff"
 	}
-	words := strings.NewReplacer(".", " ", "_", " ").Replace(action)
-	if strings.HasPrefix(action, "addon.") {
-		words = "Add-on" + strings.TrimPrefix(words, "addon")
-	}
-	if words == "" {
-		return ""
-	}
-	return strings.ToUpper(words[:1]) + words[1:]
+	return ""
 }
