@@ -12,6 +12,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
@@ -71,5 +72,33 @@ func TestRefusedRequestsAreLogged(t *testing.T) {
 		if w.Code != tc.status || why != tc.why || !strings.Contains(log.String(), tc.line) || (tc.line == "") == strings.Contains(log.String(), "request refused") || strings.Contains(log.String(), "secret-token") {
 			t.Errorf("%s: %d, %q\n%s", tc.name, w.Code, why, log.String())
 		}
+	}
+}
+
+// TestFloodsOfStrangersHideNothing: what customers and strangers are refused leaves
+// the log room for what staff are, of the same reason.
+func TestFloodsOfStrangersHideNothing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h, _ := MustHandler(t, client(answer(200, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, "x")), func(c *pages.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c.Platform = platform{staff: func(*http.Request) (addon.Staff, error) {
+			return addon.Staff{ID: "s1", BillerID: "northwind", Abilities: []string{"staff:invite"}}, nil
+		}}
+	})
+	foreign := func(to http.Handler, address string) {
+		r := httptest.NewRequest(http.MethodPost, address, nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		to.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for range refusal.Lines + 1 {
+		foreign(h.Public(), portalOrigin+"/portal/northwind/sign-in")
+	}
+	if n := strings.Count(log.String(), "request refused"); n != refusal.Lines {
+		t.Errorf("%d lines of strangers, want %d", n, refusal.Lines)
+	}
+	foreign(h.Staff(), staffOrigin+"/admin/addons/demo/")
+	if !strings.Contains(log.String(), `why=origin method=POST addon="" staff=s1`) {
+		t.Error("that of staff is hidden")
 	}
 }
