@@ -34,7 +34,7 @@ type Config struct {
 	TLSKeyFile        string   `name:"tls-key-file" env:"TLS_KEY_FILE" help:"Key of the certificate."`
 	TrustedProxies    []string `env:"TRUSTED_PROXIES" help:"Networks of proxies whose forwarding headers count: 10.0.0.0/8,…"`
 	SecretFile        string   `env:"SECRET_FILE" help:"File with the platform's secret, at least 32 random bytes as hex or Base64; made in DATA_DIR on one machine."`
-	OldSecret         bool     `env:"OLD_SECRET" help:"Start with a secret of 32 characters that is no random key, which earlier versions took."`
+	OldSecret         bool     `env:"OLD_SECRET" help:"Start with a secret of at least 32 characters that is no random key, which earlier versions took."`
 	LogLevel          string   `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 
 	marketConfig

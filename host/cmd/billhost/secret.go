@@ -46,7 +46,7 @@ func loadSecret(c Config, fresh bool) (secret, error) {
 	text := strings.TrimSpace(string(b))
 	if !randomKey(text) && (!c.OldSecret || len(text) < minSecret) {
 		return secret{}, fmt.Errorf("the secret in %s is no random key: at least %d random bytes, as hex or Base64 (openssl rand -hex 32 makes one). "+
-			"Only for a platform that was made with it, and cannot have another: OLD_SECRET=true takes one of %d characters", path, minSecret, minSecret)
+			"Only for a platform that was made with it, and cannot have another: OLD_SECRET=true takes one of at least %d characters", path, minSecret, minSecret)
 	}
 	return secret{text}, nil
 }
