@@ -29,6 +29,9 @@ type Params struct {
 // Floor is the cost of new hashes: 19 MiB, two passes, one thread.
 func Floor() Params { return Params{MemoryKiB: 19 * 1024, Passes: 2, Threads: 1} }
 
+// product is the name of what people sign in to.
+const product = "Customer Portal"
+
 // most bounds what a stored hash may cost to verify.
 func most() Params { return Params{MemoryKiB: 1024 * 1024, Passes: 16, Threads: 16} }
 
@@ -63,7 +66,7 @@ type Config struct {
 	Wait time.Duration
 	// Breached is a list of passwords to refuse; Common.
 	Breached Breached
-	// Product holds the names of the product, which are no passwords; "Customer Portal".
+	// Product holds the names of the product, whose words make no password; "Customer Portal".
 	Product []string
 }
 
@@ -79,7 +82,7 @@ func New(cfg Config) *Hasher {
 		cfg.Wait = 5 * time.Second
 	}
 	if cfg.Product == nil {
-		cfg.Product = []string{"Customer Portal"}
+		cfg.Product = []string{product}
 	}
 	if cfg.Breached == nil {
 		cfg.Breached = Common()

@@ -2,6 +2,7 @@ package password_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,48 @@ func TestCheck(t *testing.T) {
 				t.Errorf("Check = %v, want Invalid on the field password", err)
 			}
 		})
+	}
+}
+
+// TestCheckRefusesWordsOfTheNames: whatever is made of words of the biller's name, the
+// product's and the address, the strength says so too, and what has another word may be chosen.
+func TestCheckRefusesWordsOfTheNames(t *testing.T) {
+	t.Parallel()
+	h := password.New(password.Config{Product: []string{"Billhost", "Customer Portal"}})
+	const address, biller = "amy@harborview.example", "Northwind Pool Service of HarborTown"
+	for _, p := range []string{
+		"northwindpool12", "Northwind2026!", "NorthwindPool2026!", "poolservice2026", "PoolService1234", "NorthwindPortal1",
+		"northwindcustomer1", "N0rthw1ndPool!", "service northwind", "Service of Northwind 7", "N.o.r.t.h.w.i.n.d", "nor-thwind 2026!", "$erv1ce_P00l_2026",
+		"billhostportal", "2026-Northwind-2027", "northwindnorthwind", "poolpoolpool", "towntown2026!", "harbortown2026", "n0r+hw!nd!2026", "ofofofservice",
+		"northwind!service", "NORTHWIND    1", "Northwind ⛵⛵⛵⛵", "amy northwind 1", "northwindharborview",
+	} {
+		if err := h.Check(p, address, biller); !errors.Is(err, password.ErrName) {
+			t.Errorf("%q: %v", p, err)
+		}
+		if got := password.Score(p, address, biller, "Billhost"); got > 1 {
+			t.Errorf("%q has the strength %d", p, got)
+		}
+	}
+	for _, p := range []string{"amyharborview1", "Harborview2026!", "amy.example.2026", "amy@h4rb0rv13w"} {
+		if err := h.Check(p, address, biller); !errors.Is(err, password.ErrEmail) {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+	for _, p := range []string{
+		"northwind meadow lantern blue", "pool of violet tractors", "northwindy tractor gate", "83920174552924788823",
+		"serviceable otter kettle", "nor2026thwind kx", "portal tractor violin",
+	} {
+		if err := h.Check(p, address, biller); err != nil {
+			t.Errorf("%q: %v", p, err)
+		}
+		if got := password.Score(p, address, biller, "Billhost"); got < 2 {
+			t.Errorf("%q has the strength %d", p, got)
+		}
+	}
+	for _, name := range []string{"", "I", "A B C", "24/7", "株式会社 水", "ÄÖÜ"} {
+		if err := h.Check("83920174552924788823", address, name); err != nil {
+			t.Errorf("a number at %q: %v", name, err)
+		}
 	}
 }
 

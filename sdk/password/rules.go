@@ -1,8 +1,6 @@
 package password
 
 import (
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -22,7 +20,7 @@ var (
 	ErrUnreadable = refuse("This password has characters we cannot read. Type it again.")
 	ErrShort      = refuse("Use at least 12 characters. A few words in a row are easy to remember.")
 	ErrLong       = refuse("Use at most 128 characters.")
-	ErrEmail      = refuse("Choose a password that is not your email address.")
+	ErrEmail      = refuse("Choose a password that is more than your email address.")
 	ErrName       = refuse("Choose a password that is more than the name of the company or of this portal.")
 	ErrBreached   = refuse("This password is on lists that attackers try first. Choose another.")
 	ErrWeak       = refuse("This password is easy to guess. Make it longer, or use a few words that do not belong together.")
@@ -40,11 +38,11 @@ func (h *Hasher) Check(password, email, billerName string) error {
 		return ErrLong
 	case h.isEmail(password, email):
 		return ErrEmail
-	case h.onlyNames(password, append([]string{billerName}, h.product...)):
+	case h.onlyNames(password, email, billerName):
 		return ErrName
 	case h.breach.Breached(password):
 		return ErrBreached
-	case Score(password, email, billerName) < leastScore:
+	case Score(password, append([]string{email, billerName}, h.product...)...) < leastScore:
 		return ErrWeak
 	}
 	return nil
@@ -52,35 +50,13 @@ func (h *Hasher) Check(password, email, billerName string) error {
 
 func refuse(message string) error { return apperr.Field("password", message) }
 
-// isEmail tells whether the password is the address, or its part before the @ repeated.
+// isEmail tells whether the password is made of the address alone.
 func (h *Hasher) isEmail(password, email string) bool {
-	p := letters(password)
-	local, _, _ := strings.Cut(email, "@")
-	return p == letters(email) || repeats(p, letters(local))
+	return onlyWords(password, words(email))
 }
 
-// onlyNames tells whether nothing but digits and signs is left of the password
-// once the names are taken out.
-func (h *Hasher) onlyNames(password string, names []string) bool {
-	rest := letters(password)
-	for _, name := range names {
-		if n := letters(name); n != "" {
-			rest = strings.ReplaceAll(rest, n, "")
-		}
-	}
-	return rest != letters(password) && strings.TrimFunc(rest, unicode.IsNumber) == ""
-}
-
-// letters is the text in lower case without anything but letters and numbers.
-func letters(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) {
-			return unicode.ToLower(r)
-		}
-		return -1
-	}, s)
-}
-
-func repeats(s, part string) bool {
-	return part != "" && strings.ReplaceAll(s, part, "") == ""
+// onlyNames tells whether the password is made of the names, and perhaps the
+// address, alone.
+func (h *Hasher) onlyNames(password, email, billerName string) bool {
+	return onlyWords(password, words(append([]string{email, billerName}, h.product...)...))
 }

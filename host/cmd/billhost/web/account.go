@@ -48,7 +48,7 @@ func shown(form *sdkweb.Form, staff books.Staff, biller string) newPassword {
 	}
 	n := newPassword{Shown: true, Password: form.Value("password")}
 	if n.Password != "" {
-		score := password.Score(n.Password, staff.Email, biller)
+		score := password.Score(n.Password, staff.Email, biller, "Billhost")
 		n.Strength = &strength{score, []string{"Very weak", "Weak", "Fair", "Strong", "Very strong"}[score] + ". At least 12 characters"}
 	}
 	return n
