@@ -138,12 +138,27 @@ func (s *Server) customer(w http.ResponseWriter, r *http.Request, staff books.St
 	case p.Tab == "":
 		err = s.customerFamily(r, staff, &p)
 	default:
-		err = apperr.Errorf(apperr.NotFound, noPage)
+		err = s.closedTab(r, staff, p.Tab)
 	}
 	if err != nil {
 		return err
 	}
 	return s.pages.customer.Render(w, r, http.StatusOK, p)
+}
+
+// closedTab is why a tab is not there: PermissionDenied, and kept as refused, for
+// one that is open to other roles, else NotFound.
+func (s *Server) closedTab(r *http.Request, staff books.Staff, tab string) error {
+	most := staff.Addon()
+	most.Abilities = books.Operator.Abilities()
+	views, err := s.addons.Slots(r.Context(), most, addon.SlotCustomerTab)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(views, func(v addon.SlotView) bool { return v.AddonID == tab }) {
+		return s.check(r, staff, need{func(books.Role) bool { return false }, "Your role does not allow you to look at this tab. Ask an owner."})
+	}
+	return apperr.Errorf(apperr.NotFound, noPage)
 }
 
 func tabs(id, current string, views []addon.SlotView) []tab {

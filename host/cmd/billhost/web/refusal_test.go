@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
 	"github.com/billing-addons/customer-portal/host/refusal"
@@ -110,6 +112,47 @@ func TestRefusedRequestsAreKept(t *testing.T) {
 	s.visitor(t).do(http.MethodPost, "/sign-in", nil, map[string]string{"Origin": "https://evil.example"})
 	if line := log.take(); !strings.Contains(line, `"why":"origin","page":"POST /sign-in"`) {
 		t.Errorf("of nobody:\n%s", line)
+	}
+}
+
+// TestATabOfAnotherRoleIsRefusedAsSuch: a tab that the role may not open is told and
+// kept as that, one that nobody has is an unknown page.
+func TestATabOfAnotherRoleIsRefusedAsSuch(t *testing.T) {
+	t.Parallel()
+	log := &kept{}
+	s := mustSite(t, log.into)
+	s.addons.SlotsFn = func(staff addon.Staff, slot string) []addon.SlotView {
+		if slot != addon.SlotCustomerTab || !staff.Can("staff:invite") {
+			return nil
+		}
+		return []addon.SlotView{{AddonID: "customer-portal", Slot: slot, Title: "Customer Portal"}}
+	}
+	s.addons.DrawFn = func(*http.Request, addon.SlotView, url.Values) (template.HTML, error) { return "<p>Drawn</p>", nil }
+	viewer, manager := s.signedIn(t, books.Viewer), s.signedIn(t, books.Manager)
+	for _, tc := range []struct {
+		by                *browser
+		tab               string
+		status            int
+		text, why, unkept string
+	}{
+		{manager, "customer-portal", 200, "Drawn", "", "request refused"},
+		{viewer, "customer-portal", 403, "Your role does not allow you to look at this tab. Ask an owner.", "role", "unknown id"},
+		{viewer, "nothing", 404, "This page is not here", "unknown id", `"why":"role"`},
+		{viewer, "", 200, "Overview", "", "request refused"},
+	} {
+		log.take()
+		res, body := tc.by.get("/admin/customers/" + s.mine.ID + "?tab=" + tc.tab)
+		line := log.take()
+		if res.StatusCode != tc.status || !strings.Contains(body, tc.text) {
+			t.Errorf("%q: %s, no %q in\n%s", tc.tab, res.Status, tc.text, body)
+		}
+		if tc.why != "" && !strings.Contains(line, `"why":"`+tc.why+`"`) || strings.Contains(line, tc.unkept) {
+			t.Errorf("%q is logged as\n%s", tc.tab, line)
+		}
+	}
+	list := s.denials(t, s.biller.ID)
+	if len(list) != 2 || list[1].Detail["why"] != "role" || list[1].Detail["page"] != "GET /admin/customers/{id}" {
+		t.Errorf("audit: %+v", list)
 	}
 }
 
