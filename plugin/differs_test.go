@@ -37,7 +37,7 @@ func (r *rig) flags(staff *browser, want bool) {
 func TestCase15Keep(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		b := r.registered("c1", elena)
-		tab, staff := r.office()
+		_, staff := r.office()
 		r.flags(staff, false)
 		p, tab, staff := r.differs("books@riverafamily.example", 1)
 		b.open("/").wants(200, "You owe")
