@@ -82,30 +82,27 @@ func (o *output) keep(line []byte) bool {
 		o.tail = slices.Clone(o.tail[len(o.tail)-reportSize:])
 	}
 	if now := o.now().Truncate(time.Second); !now.Equal(o.second) {
-		o.tellDropped()
 		o.second, o.lines, o.bytes = now, 0, 0
 	}
 	if o.lines++; o.lines > linesPerSecond || o.bytes+len(line) > bytesPerSecond {
-		o.dropped++
+		if o.dropped++; o.dropped == 1 {
+			time.AfterFunc(time.Second, o.tellDropped)
+		}
 		return false
 	}
 	o.bytes += len(line)
 	return true
 }
 
-// tellDropped logs how many lines were not. The caller holds the lock.
+// tellDropped logs how many lines were not: a second after the first of them, and
+// when the process has ended.
 func (o *output) tellDropped() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.dropped > 0 {
 		o.log.Warn("add-on log lines dropped", "lines", o.dropped)
 		o.dropped = 0
 	}
-}
-
-// close tells what was dropped of a process that ended.
-func (o *output) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.tellDropped()
 }
 
 // report returns the end of what was written to stderr.

@@ -172,7 +172,7 @@ func (p *process) kill() {
 			p.child.killGroup()
 			<-p.child.done
 		}
-		p.output.close()
+		p.output.tellDropped()
 		_ = p.held.close() // nothing was written
 		if p.sockets != "" {
 			if err := os.RemoveAll(p.sockets); err != nil {
