@@ -86,8 +86,8 @@ func (cmd *billerAddCommand) run(ctx context.Context, p *Program, c Config) erro
 }
 
 type staffCommands struct {
-	Add staffAddCommand `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link and give them the role."`
-
+	List    staffListCommand    `cmd:"" help:"List the people, with role, state and last sign-in."`
+	Add     staffAddCommand     `cmd:"" help:"Add a person and print a one-time sign-in link; for one who is there already, print a new link and, with --role, give them that role."`
 	Disable staffDisableCommand `cmd:"" help:"Close a person's account at once: sessions and links end."`
 	Enable  staffEnableCommand  `cmd:"" help:"Open a closed account again."`
 }
@@ -96,7 +96,7 @@ type staffAddCommand struct {
 	Biller string `required:"" placeholder:"SLUG" help:"Slug of the biller."`
 	Email  string `required:"" help:"The person's address."`
 	Name   string `help:"The person's name; the address by default."`
-	Role   string `required:"" enum:"operator,owner,manager,viewer" help:"owner, manager or viewer; operator is an owner who also operates the add-ons of the whole platform."`
+	Role   string `default:"" enum:"operator,owner,manager,viewer," help:"Required for a new person; one who is there already keeps theirs without it. owner, manager or viewer; operator is an owner who also operates the add-ons of the whole platform."`
 }
 
 func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error {
@@ -109,14 +109,7 @@ func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error
 	if err != nil {
 		return fmt.Errorf("biller %q: %w", cmd.Biller, err)
 	}
-	name := cmd.Name
-	if name == "" {
-		name = cmd.Email
-	}
-	person, err := l.AddStaff(ctx, books.Staff{BillerID: biller.ID, Email: cmd.Email, Name: name, Role: books.Role(cmd.Role)})
-	if apperr.Is(err, apperr.Conflict) {
-		person, err = cmd.again(ctx, p, l, biller.ID)
-	}
+	person, err := cmd.person(ctx, p, l, biller)
 	if err != nil {
 		return plain(err)
 	}
@@ -130,6 +123,26 @@ func (cmd *staffAddCommand) run(ctx context.Context, p *Program, c Config) error
 	}
 	_, err = fmt.Fprintf(p.Stdout, "Sign in: %s/sign-in/%s\n", base, link)
 	return err
+}
+
+// person adds the person or, if they are there already, finds them.
+func (cmd *staffAddCommand) person(ctx context.Context, p *Program, l *ledger, biller sdk.Biller) (books.Staff, error) {
+	if cmd.Role == "" {
+		person, err := l.StaffByEmail(ctx, biller.ID, cmd.Email)
+		if apperr.Is(err, apperr.NotFound) {
+			err = fmt.Errorf("nobody at %s has the address %s; to add a person, give --role: owner, manager, viewer or operator", biller.Name, cmd.Email)
+		}
+		return person, err
+	}
+	name := cmd.Name
+	if name == "" {
+		name = cmd.Email
+	}
+	person, err := l.AddStaff(ctx, books.Staff{BillerID: biller.ID, Email: cmd.Email, Name: name, Role: books.Role(cmd.Role)})
+	if apperr.Is(err, apperr.Conflict) {
+		return cmd.again(ctx, p, l, biller.ID)
+	}
+	return person, err
 }
 
 // again gives a person who is on the staff already the role, with a word on

@@ -340,7 +340,28 @@ func TestAdministration(t *testing.T) {
 			if r := mustRun(t, with("staff", "add", "--biller", "acme", "--email", "o@acme.example", "--role", "viewer")...); r.stderr != "" {
 				t.Errorf("same role: %q", r.stderr)
 			}
+			mustRun(t, with("staff", "add", "--biller", "acme", "--email", "p@acme.example", "--name", "Pia", "--role", "operator")...)
+			if r := mustRun(t, with("staff", "add", "--biller", "acme", "--email", "P@acme.example")...); !strings.HasPrefix(r.stdout, "Sign in: ") || r.stderr != "" {
+				t.Errorf("a new link: %q, %q", r.stdout, r.stderr)
+			}
+			if r := run(t, with("staff", "add", "--biller", "acme", "--email", "q@acme.example")...); r.err == nil || !strings.Contains(r.err.Error(), "give --role") || r.stdout != "" {
+				t.Errorf("a new person without role: %v, %q", r.err, r.stdout)
+			}
+			if r := run(t, with("staff", "add", "--biller", "acme", "--email", "q@acme.example", "--role", "king")...); r.err == nil || !strings.Contains(r.err.Error(), "--role") {
+				t.Errorf("no such role: %v", r.err)
+			}
 			mustRun(t, with("biller", "add", "--name", "Zen & Co", "--slug", "zen")...)
+			mustRun(t, with("staff", "add", "--biller", "zen", "--email", "z@zen.example", "--role", "owner")...)
+			mustRun(t, with("staff", "disable", "--biller", "acme", "--email", "o@acme.example")...)
+			if r := mustRun(t, with("staff", "list", "--biller", "acme")...); r.stdout != "Olga\to@acme.example\tviewer\tdisabled\tnever signed in\nPia\tp@acme.example\toperator\tactive\tnever signed in\n" {
+				t.Errorf("staff: %q", r.stdout)
+			}
+			if r := mustRun(t, with("staff", "list", "--json", "--biller", "zen")...); r.stdout != `[{"name":"z@zen.example","email":"z@zen.example","role":"owner","state":"active"}]`+"\n" {
+				t.Errorf("staff as JSON: %q", r.stdout)
+			}
+			if r := run(t, with("staff", "list", "--biller", "none")...); r.err == nil || !strings.Contains(r.err.Error(), "no such biller") {
+				t.Errorf("staff of no biller: %v", r.err)
+			}
 			if r := mustRun(t, with("biller", "list")...); r.stdout != "acme\tAcme\nzen\tZen & Co\n" {
 				t.Errorf("billers: %q", r.stdout)
 			}

@@ -61,7 +61,7 @@ func (m *staffMail) do(ctx context.Context, j jobs.Job) error {
 }
 
 func (m *staffMail) answer(ctx context.Context, ask books.Ask) error {
-	if ask.Kind == books.AskPassword {
+	if ask.Tells() {
 		return m.tellOfPassword(ctx, ask)
 	}
 	if ask.Kind != books.AskLink {
@@ -103,8 +103,16 @@ func (m *staffMail) tellOfPassword(ctx context.Context, ask books.Ask) error {
 	}
 	return m.send(ctx, addon.Mail{
 		MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), Sender: ask.BillerID, To: p.Email,
-		Subject: "Your Billhost password was changed", Text: m.newPassword(p, owners, ask),
+		Subject: "Your Billhost password was " + newPasswordVerb(ask), Text: m.newPassword(p, owners, ask),
 	})
+}
+
+// newPasswordVerb says what became of a password.
+func newPasswordVerb(ask books.Ask) string {
+	if ask.Kind == books.AskFirstPassword {
+		return "chosen"
+	}
+	return "changed"
 }
 
 func (m *staffMail) newPassword(p books.Candidate, owners []books.Staff, ask books.Ask) string {
@@ -123,11 +131,11 @@ func (m *staffMail) newPassword(p books.Candidate, owners []books.Staff, ask boo
 		}
 		help = "an owner of " + p.BillerName + ": " + strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("Hello %s,\n\nthe password of your Billhost account at %s was changed on %s%s. Everybody who was signed in with your "+
+	return fmt.Sprintf("Hello %s,\n\nthe password of your Billhost account at %s was %s on %s%s. Everybody who was signed in with your "+
 		"account elsewhere was signed out.\n\nWas it you? Then there is nothing to do.\n\nThis wasn't you? Take your account back now:\n\n"+
 		"1. Get a one-time link, sign in with it and choose another password under your name. That signs everybody else out.\n%s/sign-in/forgot?next=%%2Fadmin%%2Faccount\n\n"+
 		"2. Tell %s. The audit shows what was done in your name, and your account can be closed until you are back.\n",
-		p.Name, p.BillerName, ask.At.UTC().Format("January 2, 2006 at 15:04 UTC"), from, m.base, help)
+		p.Name, p.BillerName, newPasswordVerb(ask), ask.At.UTC().Format("January 2, 2006 at 15:04 UTC"), from, m.base, help)
 }
 
 // links makes a one-time link for each business the person works for.

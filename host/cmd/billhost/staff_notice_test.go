@@ -66,25 +66,34 @@ func TestStaffHearOfANewPassword(t *testing.T) {
 		}
 		letter := post.sent[0]
 		for _, want := range []string{
-			"Hello Dana Bcc: x@evil.example,\n", "at harbor Ltd", "from 192.0.2.1 (Firefox on Linux)", "https://bills.example/sign-in/forgot?next=%2Fadmin%2Faccount\n",
+			"Hello Dana Bcc: x@evil.example,\n", "at harbor Ltd was chosen on", "from 192.0.2.1 (Firefox on Linux)", "https://bills.example/sign-in/forgot?next=%2Fadmin%2Faccount\n",
 			"Tell an owner of harbor Ltd: Boss of harbor (boss@harbor.example).", "This wasn't you?",
 		} {
 			if !strings.Contains(letter.Text, want) {
 				t.Errorf("no %q in\n%s", want, letter.Text)
 			}
 		}
+		if letter.Subject != "Your Billhost password was chosen" {
+			t.Errorf("subject: %q", letter.Subject)
+		}
 		if letter.To != "Dana@accounts.example" || strings.ContainsAny(letter.Subject+letter.MessageID, "\r\n") || strings.Contains(letter.Text, "northwind") {
 			t.Errorf("mail: %+v", letter)
 		}
 
+		if _, err := kept.SetStaffPassword(ctx, dana.BillerID, dana.ID, "one", "three"); err != nil {
+			t.Fatal(err)
+		}
+		if err := worker.RunDue(ctx); err != nil || len(post.sent) != 2 || post.sent[1].Subject != "Your Billhost password was changed" || !strings.Contains(post.sent[1].Text, "at harbor Ltd was changed on") {
+			t.Errorf("the second password: %v, %+v", err, post.sent[1:])
+		}
 		if _, err := kept.SetStaffPassword(ctx, boss.BillerID, boss.ID, "", "one"); err != nil {
 			t.Fatal(err)
 		}
 		if err := kept.DisableStaff(ctx, boss.BillerID, boss.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		if err := worker.RunDue(ctx); err != nil || len(post.sent) != 2 || !strings.Contains(post.sent[1].Text, "Tell the person who runs Billhost.") {
-			t.Errorf("an owner alone, closed by now: %v, %+v", err, post.sent[1:])
+		if err := worker.RunDue(ctx); err != nil || len(post.sent) != 3 || !strings.Contains(post.sent[2].Text, "Tell the person who runs Billhost.") {
+			t.Errorf("an owner alone, closed by now: %v, %+v", err, post.sent[2:])
 		}
 		var left int
 		if err := db.R.Get(&left, `SELECT COUNT(*) FROM staff_asks`); err != nil || left != 0 {

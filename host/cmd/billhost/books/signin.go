@@ -137,8 +137,10 @@ const (
 	AskLink    = "link"
 	AskRefused = "refused"
 	AskBlocked = "blocked"
-	// AskPassword is the notice that a password was chosen or changed.
-	AskPassword = "password"
+	// AskPassword is the notice that a password was changed, AskFirstPassword that
+	// somebody who had none has one.
+	AskPassword      = "password"
+	AskFirstPassword = "first password"
 )
 
 // What a session began with. Whoever holds a fresh ProofLink may choose a new
@@ -147,6 +149,9 @@ const (
 	ProofPassword = "password"
 	ProofLink     = "link"
 )
+
+// Tells tells whether the ask is a notice to a person about their password.
+func (a Ask) Tells() bool { return a.Kind == AskPassword || a.Kind == AskFirstPassword }
 
 // Ask is what an address asked for, or tried, until a job has dealt with it.
 type Ask struct {

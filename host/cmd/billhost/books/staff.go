@@ -33,6 +33,12 @@ const (
 	Viewer   Role = "viewer"
 )
 
+// StaffSeen is a staff user with the last sign-in, zero for none yet.
+type StaffSeen struct {
+	Staff
+	LastSignIn time.Time
+}
+
 // Roles lists every role.
 func Roles() []Role { return []Role{Operator, Owner, Manager, Viewer} }
 

@@ -260,7 +260,7 @@ func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 		return fmt.Errorf("encode ask: %w", err)
 	}
 	job := jobs.Job{Biller: Platform, Kind: AskJob, Payload: string(payload), MaxAttempts: askTries}
-	if a.Kind == books.AskPassword {
+	if a.Tells() {
 		job.MaxAttempts = noticeAttempts
 	}
 	return jobs.Enqueue(ctx, tx, job)

@@ -174,6 +174,9 @@ func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, 
 		return "", err
 	}
 	notice := books.Ask{Kind: books.AskPassword, BillerID: biller, StaffID: staffID, IP: books.ActorFrom(ctx).IP, Agent: short(books.ActorFrom(ctx).Agent), At: s.now()}
+	if oldHash == "" {
+		notice.Kind = books.AskFirstPassword
+	}
 	if err := s.ask(ctx, tx, notice); err != nil {
 		return "", err
 	}
