@@ -124,6 +124,23 @@ func TestStaffNeedAbilities(t *testing.T) {
 	}
 }
 
+// TestReportLinksOnlyWhereItsReaderMayGo: rows lead to the portal's tab for those who
+// may invite, for others to the customer's page.
+func TestReportLinksOnlyWhereItsReaderMayGo(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	for _, surface := range []wire.Surface{wire.Slot, wire.Staff} {
+		both := r.staff(surface, portal.AbilityReport, portal.AbilityInvite).open("/registrations").wants(200)
+		reader := r.staff(surface, portal.AbilityReport).open("/registrations").wants(200)
+		if !strings.Contains(both.body, `href="/admin/customers/c1?tab=customer-portal"`) {
+			t.Error("no link to the tab for those who may open it")
+		}
+		if !strings.Contains(reader.body, `href="/admin/customers/c1"`) || strings.Contains(reader.body, "tab=customer-portal") {
+			t.Errorf("links for a reader:\n%s", reader.body)
+		}
+	}
+}
+
 func TestAddonPageCounts(t *testing.T) {
 	t.Parallel()
 	r := sqliteRig(t, nil)
@@ -175,7 +192,7 @@ func TestRegistrationsSearchSortAndFilter(t *testing.T) {
 			}
 		}
 		p := s.open("/registrations?sort=-display_name").wants(200, "Email Confirmed", "Yes", "No")
-		for _, want := range []string{`aria-sort="descending"`, `href="/admin/customers/c1?tab=customer-portal"`, `href="?sort=display_name"`} {
+		for _, want := range []string{`aria-sort="descending"`, `href="/admin/customers/c1"`, `href="?sort=display_name"`} {
 			if !strings.Contains(p.body, want) {
 				t.Errorf("%q is missing in %s", want, p.body)
 			}

@@ -196,9 +196,18 @@ func (p *registrationsPage) choices() {
 	}
 }
 
+// rowHref is where a row leads: to our tab for those to whom it is open, for others
+// to the platform's page of the customer, empty where there is none.
+func (v *visit) rowHref(id string) string {
+	if v.caller.Can(portal.AbilityInvite) {
+		return v.customerHref(id)
+	}
+	return strings.ReplaceAll(v.Biller.CustomerPath, "{id}", url.PathEscape(id))
+}
+
 func (v *visit) registrationRow(r portal.Registration) registrationRow {
 	row := registrationRow{
-		Href: v.customerHref(r.CustomerID), Name: r.DisplayName,
+		Href: v.rowHref(r.CustomerID), Name: r.DisplayName,
 		Badge: statusBadge(v.Text, r.Status), Confirmed: v.T("report.no"),
 	}
 	if row.Name == "" {
