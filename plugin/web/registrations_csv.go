@@ -6,10 +6,10 @@ import (
 	"io"
 	"mime"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
 // byteOrderMark tells spreadsheets that a table is UTF-8; without it they take
@@ -114,19 +114,7 @@ func (t *registrationTable) cells(r portal.Registration) []string {
 		cells[8] = row.Agreement.Word
 	}
 	for i, c := range cells {
-		cells[i] = noFormula(c)
+		cells[i] = web.Cell(c)
 	}
 	return cells
-}
-
-// formulas are where a spreadsheet would take what somebody typed for a formula:
-// behind spaces too, and behind what divides cells in other countries.
-var formulas = regexp.MustCompile(`(^|[;\t\r\n])([\s\x{a0}"]*)([=+\-@＝＋－＠])`)
-
-// noFormula keeps a spreadsheet from computing what is a text.
-func noFormula(cell string) string {
-	if strings.TrimLeft(cell, "\t\r\n") != cell {
-		cell = "'" + cell
-	}
-	return formulas.ReplaceAllString(cell, "$1'$2$3")
 }

@@ -85,18 +85,7 @@ func auditCells(e books.AuditEntry, people map[string]string) []string {
 		e.CustomerID, e.CustomerName, e.AddonID, e.Object, e.RemoteIP, e.RequestID, strings.Join(detail, "; "), e.ID,
 	}
 	for i, c := range cells {
-		cells[i] = neutral(c)
+		cells[i] = sdkweb.Cell(c)
 	}
 	return cells
-}
-
-// neutral keeps a spreadsheet from taking a cell for a formula.
-func neutral(cell string) string {
-	if strings.HasPrefix(strings.TrimLeft(cell, " "), "\t") || strings.ContainsAny(cell[:min(len(cell), 1)], "=+-@\t\r\n") {
-		return "'" + cell
-	}
-	if t := strings.TrimLeft(cell, " "); t != "" && strings.ContainsAny(t[:1], "=+-@") {
-		return "'" + cell
-	}
-	return cell
 }
