@@ -92,7 +92,7 @@ func TestCase16SignInEmailIsChanged(t *testing.T) {
 	owner.press(owner.open(undo), "This wasn't me").wants(200)
 	b.open("/").wants(200, "Sign in").lacks("You owe")
 	other.press(other.open("/sign-in"), "Sign in", "email", next, "password", secret).wants(401)
-	p = owner.open(linkOf(t, r.told(elena, "Somebody asked for a new password"))).wants(200, "Choose a new password")
+	p = owner.open(linkOf(t, r.told(elena, "has ended, because you told us"))).wants(200, "Choose a new password")
 	owner.press(p, "Save new password", "password", newSecret)
 	owner.press(owner.open("/sign-in"), "Sign in", "email", elena, "password", newSecret).wants(200, "You owe")
 }

@@ -51,7 +51,7 @@ func TestStaffAreTold(t *testing.T) {
 		}
 		owner.press(owner.open(notMe), "I didn't do this").wants(200)
 		n := r.notices(northwind, 1)[0]
-		if n.Kind != "signup" || n.Subject != "Somebody else signed up with your customer's email address" || !strings.Contains(n.Text, "Customer: Rivera Family") {
+		if n.Kind != "signup" || n.Subject != "Somebody else began to sign up with your customer's email address" || !strings.Contains(n.Text, "Customer: Rivera Family") {
 			t.Errorf("%+v", n)
 		}
 		r.opens(n, "Rivera Family", "Reported as not theirs")

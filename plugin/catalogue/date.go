@@ -3,6 +3,7 @@ package catalogue
 import (
 	"html/template"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,16 @@ func (t Text) PlainDay(at time.Time) string { return at.In(t.zone).Format(time.D
 func (t Text) DateTime(at time.Time) string {
 	at = at.In(t.zone)
 	return t.T("date.time", "Date", t.date("date.long", at), "Time", at.Format(t.T("time.layout")))
+}
+
+// Moment is DateTime with its zone, for who reads it elsewhere: "June 8, 2026,
+// 9:01 AM EDT". A zone without a short name counts from UTC: "UTC+03".
+func (t Text) Moment(at time.Time) string {
+	zone := at.In(t.zone).Format("MST")
+	if strings.HasPrefix(zone, "+") || strings.HasPrefix(zone, "-") {
+		zone = "UTC" + zone
+	}
+	return t.DateTime(at) + " " + zone
 }
 
 // Day writes a calendar day, which is at midnight UTC in every zone.

@@ -88,12 +88,15 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 	switch {
 	case m.Ref.Kind == portal.MailAccess:
 		l.Kind, l.Button, l.URL = KindDeclined, "", portalURL+"/"
+	case m.Ref.Kind == portal.MailReset && m.Ended:
+		l.Kind, l.Button = KindEnded, ""
 	case m.Ref.Kind == portal.MailReset:
 		l.Kind, l.Button, l.NotMe = KindReset, "", m.NotMe
 	case m.Ref.Kind == portal.MailAddress:
 		l.Kind, l.Button, l.NotMe = KindAddress, "", m.NotMe
 	case m.Ref.Kind == portal.MailNotice:
 		l.Kind, l.Button, l.Action, l.At = KindNotice, "", string(m.Activity.Action), m.Activity.At
+		l.Agent, l.IP = m.Activity.Agent, m.Activity.IP
 	case m.Ref.Kind == portal.MailConfirmation:
 		l.Kind, l.Button, l.NotMe = KindConfirmation, "", m.NotMe
 	case m.Ref.Kind == portal.MailProof:

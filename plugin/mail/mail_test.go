@@ -54,6 +54,18 @@ func letters() map[string]mail.Letter {
 			Kind: mail.KindReset, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/reset/8Hq2Zk7M",
 			NotMe: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M", ExpiresAt: until,
 		},
+		"ended": {
+			Kind: mail.KindEnded, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/reset/8Hq2Zk7M", ExpiresAt: until,
+		},
+		"device": {
+			Kind: mail.KindNotice, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
+			Action: "session.new_device", At: until.Add(-72 * time.Hour), ExpiresAt: until, IP: "203.0.113.9",
+			Agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+		},
+		"moved": {
+			Kind: mail.KindNotice, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
+			Action: "address.changed", At: until.Add(-72 * time.Hour), ExpiresAt: until,
+		},
 		"notice": {
 			Kind: mail.KindNotice, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/not-me/8Hq2Zk7M",
 			Action: "password.changed", At: until.Add(-72 * time.Hour), ExpiresAt: until,

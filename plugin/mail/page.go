@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
+	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 )
 
@@ -61,7 +62,7 @@ func (p *page) say(l Letter) {
 		p.Lead = p.T("mail.confirm.lead", "Biller", p.Biller)
 		p.CodeHint = p.T("mail.confirm.code")
 		p.Button = p.T("mail.confirm.button")
-		p.Validity = p.T("mail.confirm.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Validity = p.T("mail.confirm.valid", "At", p.Moment(l.ExpiresAt))
 		p.Unexpected = p.T("mail.confirm.unexpected")
 		p.disown(l)
 	case KindOpen:
@@ -70,7 +71,7 @@ func (p *page) say(l Letter) {
 		p.Lead = p.T("mail.open.lead", "Biller", p.Biller)
 		p.CodeHint = p.T("mail.confirm.code")
 		p.Button = p.T("mail.confirm.button")
-		p.Validity = p.T("mail.confirm.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Validity = p.T("mail.confirm.valid", "At", p.Moment(l.ExpiresAt))
 		p.Unexpected = p.T("mail.confirm.unexpected")
 		p.disown(l)
 	case KindKnown, KindUnknown:
@@ -90,16 +91,23 @@ func (p *page) say(l Letter) {
 		p.Preview = p.T("mail.reset.preview")
 		p.Lead = p.T("mail.reset.lead", "Biller", p.Biller)
 		p.Button = p.T("mail.reset.button")
-		p.Validity = p.T("mail.reset.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Validity = p.T("mail.reset.valid", "At", p.Moment(l.ExpiresAt))
 		p.Unexpected = p.T("mail.reset.unexpected")
 		p.NotMe, p.NotMeURL, p.NotMeLink = p.T("mail.reset.notme", "URL", l.NotMe), l.NotMe, p.T("mail.reset.notme.link")
+	case KindEnded:
+		p.Subject = p.T("mail.ended.subject")
+		p.Preview = p.T("mail.reset.preview")
+		p.Lead = p.T("mail.ended.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.reset.button")
+		p.Validity = p.T("mail.reset.valid", "At", p.Moment(l.ExpiresAt))
+		p.Unexpected = p.T("mail.ended.unexpected")
 	case KindAddress:
 		p.Subject = p.T("mail.address.subject")
 		p.Preview = p.T("mail.address.preview", "Code", l.Code)
 		p.Lead = p.T("mail.address.lead", "Biller", p.Biller)
 		p.CodeHint = p.T("mail.address.code")
 		p.Button = p.T("mail.address.button")
-		p.Validity = p.T("mail.address.valid", "At", p.DateTime(l.ExpiresAt))
+		p.Validity = p.T("mail.address.valid", "At", p.Moment(l.ExpiresAt))
 		p.Unexpected = p.T("mail.address.unexpected")
 		p.disown(l)
 	case KindNotice:
@@ -129,7 +137,7 @@ func (p *page) say(l Letter) {
 func (p *page) sayNotice(l Letter) {
 	key := "mail.notice." + l.Action
 	p.Subject = p.T(key + ".subject")
-	p.Lead = p.T(key+".lead", "Biller", p.Biller, "At", p.DateTime(l.At))
+	p.Lead = p.T(key+".lead", "Biller", p.Biller, "At", p.Moment(l.At), "From", p.from(l))
 	if l.ExpiresAt.IsZero() {
 		p.Preview = p.T("mail.notice.told")
 		p.Button = p.T("mail.notice.open")
@@ -139,8 +147,19 @@ func (p *page) sayNotice(l Letter) {
 	}
 	p.Preview = p.T("mail.notice.preview")
 	p.Button = p.T("mail.notice.button")
-	p.Validity = p.T("mail.notice.valid", "At", p.DateTime(l.ExpiresAt))
+	p.Validity = p.T("mail.notice.valid", "At", p.Moment(l.ExpiresAt))
+	if l.Action == string(portal.ActionAddressChanged) {
+		p.Validity = p.T("mail.notice.restore.valid", "At", p.Moment(l.ExpiresAt))
+	}
 	p.Unexpected = p.T("mail.notice.unexpected")
+}
+
+// from names the browser and the network.
+func (p *page) from(l Letter) string {
+	if l.IP == "" {
+		return p.Browser(l.Agent)
+	}
+	return p.Browser(l.Agent) + ", " + l.IP
 }
 
 // disown adds "I didn't do this" to a mail that anybody can have sent to an address.

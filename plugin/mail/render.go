@@ -26,6 +26,8 @@ const (
 	KindConfirmation = "confirmation"
 	// KindReset lets somebody choose a new password.
 	KindReset = "reset"
+	// KindEnded does too, after "This wasn't me" has ended the old one.
+	KindEnded = "ended"
 	// KindAddress proves a new address with a code.
 	KindAddress = "address"
 	// KindOpen proves the address of a sign-up without an invitation; KindKnown
@@ -63,6 +65,8 @@ type Letter struct {
 	// Action and At are what happened when, of a notice.
 	Action string
 	At     time.Time
+	// Agent and IP are the browser's that did it, of a notice.
+	Agent, IP string
 	// Permit is the platform's leave to write to an address that is no customer's.
 	Permit string
 }
@@ -95,7 +99,7 @@ func kindOf(l Letter) string {
 		return "access"
 	}
 	switch l.Kind {
-	case KindReset, KindAddress, KindNotice, KindOpen, KindKnown, KindUnknown:
+	case KindReset, KindEnded, KindAddress, KindNotice, KindOpen, KindKnown, KindUnknown:
 		return "security"
 	}
 	return l.Kind

@@ -32,8 +32,11 @@ const (
 	ActionAgreementPublished Action = "agreement.published"
 	ActionAgreementWithdrawn Action = "agreement.withdrawn"
 	ActionResetAsked         Action = "password.reset_asked"
-	ActionPasswordReset      Action = "password.reset"
-	ActionPasswordChanged    Action = "password.changed"
+	// ActionPasswordEnded follows ActionDisowned: the password has ended, and a link
+	// to a new one was mailed.
+	ActionPasswordEnded   Action = "password.ended"
+	ActionPasswordReset   Action = "password.reset"
+	ActionPasswordChanged Action = "password.changed"
 	// ActionNewDevice takes the place of ActionSessionStarted in a browser that is
 	// new while others are known.
 	ActionNewDevice Action = "session.new_device"

@@ -112,6 +112,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Caller, sessionToken, co
 	session.Typed = view.Typed
 	a := s.activity(c, ActionAddressChanged, view.UserID)
 	a.NoticeTo = view.Email
+	a.Object = pending.ID
 	a.Detail = map[string]string{"from": view.Email, "to": pending.Email}
 	if _, err := s.Store.ConfirmAddress(ctx, c.BillerID, view.UserID, s.Keys.CodeHash(c.BillerID, pending.ID, code), session, a); err != nil {
 		return SignedIn{}, err

@@ -13,37 +13,46 @@ type Disown struct {
 	NormalizeEmail func(address string) (string, error)
 }
 
+// Notice is what a link of "This wasn't me" is about, and what it does.
+type Notice struct {
+	Activity
+	Does Undo
+}
+
 // DisownStore undoes what the person did not do.
 type DisownStore interface {
-	// Disowned returns what a notice's link is about; ErrUnknownLink for a hash
-	// that no notice of this biller has, ErrLinkDead for one that was used.
-	Disowned(ctx context.Context, biller, tokenHash string) (Token, Activity, error)
+	// Disowned returns what a notice's link is about and would do now; ErrUnknownLink
+	// for a hash that no notice of this biller has, ErrLinkDead for one that was used.
+	// Of in it needs the TokenHash and NormalizeEmail.
+	Disowned(ctx context.Context, biller string, in Disown) (Token, Notice, error)
 	// Disown uses the link up: of parallel calls one wins, the others get
 	// ErrLinkDead. An asking for a new password, a sign-up or a change of the address
 	// ends. Anything else ends every session, makes the password useless, puts the
 	// address back that the notice went to and mails a link to a new password there;
-	// none if another sign-in has that address meanwhile. It returns the activity kept.
+	// none if another sign-in has that address meanwhile. It returns the activity kept,
+	// whose Detail "did" is the Undo.
 	Disown(ctx context.Context, biller string, in Disown) (Activity, error)
 }
 
 // OpenDisown tells what a notice's link is about. It consumes nothing.
 // ErrLinkExpired, ErrLinkDead, ErrUnknownLink for garbage.
-func (s *Service) OpenDisown(ctx context.Context, c Caller, token string) (Activity, error) {
-	t, a, err := s.Store.Disowned(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token))
+func (s *Service) OpenDisown(ctx context.Context, c Caller, token string) (Notice, error) {
+	t, n, err := s.Store.Disowned(ctx, c.BillerID, Disown{TokenHash: s.Keys.Hash(c.BillerID, token), NormalizeEmail: s.NormalizeEmail})
 	if err != nil {
-		return Activity{}, err
+		return Notice{}, err
 	}
 	if !s.Now().Before(t.ExpiresAt) {
-		return Activity{}, ErrLinkExpired
+		return Notice{}, ErrLinkExpired
 	}
-	return a, nil
+	return n, nil
 }
 
-// Disown is "This wasn't me". It fails like OpenDisown.
-func (s *Service) Disown(ctx context.Context, c Caller, token string) error {
+// Disown is "This wasn't me". It returns what it was about and has done, which is
+// more than the page said where that happened meanwhile. It fails like OpenDisown.
+func (s *Service) Disown(ctx context.Context, c Caller, token string) (Notice, error) {
 	what, err := s.OpenDisown(ctx, c, token)
 	if err != nil {
-		return err
+		return Notice{}, err
 	}
 	a := s.activity(c, ActionDisowned, what.UserID)
 	a.CustomerID, a.Object, a.Detail = what.CustomerID, what.ID, map[string]string{"action": string(what.Action)}
@@ -53,8 +62,9 @@ func (s *Service) Disown(ctx context.Context, c Caller, token string) error {
 		NormalizeEmail: s.NormalizeEmail,
 	})
 	if err != nil {
-		return err
+		return Notice{}, err
 	}
 	s.did(ctx, c, a)
-	return nil
+	what.Does = Undo(a.Detail["did"])
+	return what, nil
 }

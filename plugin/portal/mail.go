@@ -66,6 +66,8 @@ type Mail struct {
 	Code string
 	// Unknown means that no customer has the address, of MailProof.
 	Unknown bool
+	// Ended means of MailReset that the password was ended, and nobody asked.
+	Ended bool
 	// NotMe is "This wasn't me", in mails whose Link is something else.
 	NotMe string
 	// Activity is what a notice is about.

@@ -138,6 +138,9 @@ var (
 	ErrWrongPassword = apperr.Field("password", "That is not the password you chose. Try again.")
 	// ErrWrongCurrent (Invalid, field "current") is not the password in use.
 	ErrWrongCurrent = apperr.Field("current", "That is not your current password. Try again.")
+	// ErrEndedPassword (Invalid, field "password") is the password that "This wasn't me"
+	// has ended.
+	ErrEndedPassword = apperr.Field("password", "This is the password that somebody may know. Choose another one.")
 	// ErrSamePassword (Invalid, field "password") is the password in use already.
 	ErrSamePassword = apperr.Field("password", "This is the password you have already. Choose another.")
 	// ErrWrongSignIn (Unauthenticated) says nothing about which part is wrong.

@@ -21,6 +21,9 @@ var ErrResetGone = apperr.Errorf(apperr.Conflict, "This link is no longer valid.
 type Reset struct {
 	ID, EmailNorm        string
 	CreatedAt, ExpiresAt time.Time
+	// Ended means that nobody asked: "This wasn't me" has ended the password. Its
+	// activity is "password.ended" then, which cannot be disowned.
+	Ended bool
 	// UsedAt is when the link was used, replaced or disowned; zero while it works.
 	UsedAt time.Time
 }
@@ -135,13 +138,16 @@ func (a Account) email() string {
 // ResetPassword chooses the new password. It ends every session, and signs nobody
 // in: the person signs in with the new password. A sign-up in progress goes on
 // instead, confirmed; then the answer holds its new handle. Invalid with the field
-// "password"; ErrResetGone; ErrUnknownLink; ErrHasAccount.
+// "password", also for the password that "This wasn't me" has ended; ErrResetGone; ErrUnknownLink; ErrHasAccount.
 func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password string) (SignUpState, error) {
 	_, account, err := s.reset(ctx, c, token)
 	if err != nil {
 		return SignUpState{}, err
 	}
 	if err := s.Passwords.Check(password, account.email(), c.BillerName); err != nil {
+		return SignUpState{}, err
+	}
+	if err := s.notEnded(ctx, account, password); err != nil {
 		return SignUpState{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
@@ -161,6 +167,19 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password s
 	state, err := s.SignUp(ctx, c, handle)
 	state.Handle = handle
 	return state, err
+}
+
+// notEnded refuses the password that somebody else may know. Only the owner of the
+// mailbox gets here, so that it may take longer for some.
+func (s *Service) notEnded(ctx context.Context, account Account, password string) error {
+	if account.User == nil || account.User.EndedHash == "" {
+		return nil
+	}
+	same, err := s.Passwords.Verify(ctx, account.User.EndedHash, password)
+	if err == nil && same {
+		err = ErrEndedPassword
+	}
+	return err
 }
 
 // ChangePassword replaces the password of who is signed in, ends all of their
@@ -199,7 +218,9 @@ func (s *Service) resetMail(c Caller, m Mail, src MailSource, now time.Time) (Ma
 	}
 	m.To = src.Account.email()
 	m.Link = c.PortalURL + "/reset/" + s.Keys.Token(PurposeReset, c.BillerID, src.Reset.ID, 0, 0)
-	m.NotMe = s.disownURL(c, src.Reset.ID)
+	if m.Ended = src.Reset.Ended; !m.Ended {
+		m.NotMe = s.disownURL(c, src.Reset.ID)
+	}
 	m.ExpiresAt = src.Reset.ExpiresAt
 	return m, nil
 }

@@ -14,14 +14,23 @@ type StaffKind string
 const (
 	// StaffAccess is a request for access, which waits for them.
 	StaffAccess StaffKind = "access"
-	// StaffSignUp is "I didn't do this" about a sign-up, StaffAccount "This wasn't me"
-	// about the sign-in of somebody registered.
-	StaffSignUp  StaffKind = "signup"
+	// StaffSignUp is "I didn't do this" about a sign-up with an invitation, StaffOpen
+	// about one from the portal link, StaffSignedUp about either that was finished.
+	StaffSignUp   StaffKind = "signup"
+	StaffOpen     StaffKind = "open"
+	StaffSignedUp StaffKind = "signedup"
+	// StaffAccount is "This wasn't me" about the sign-in of somebody registered,
+	// StaffShut about one to which nobody got a link: staff decide.
 	StaffAccount StaffKind = "account"
+	StaffShut    StaffKind = "shut"
+	// StaffAddress is of the owner of an address that a sign-in was changed to.
+	StaffAddress StaffKind = "address"
 )
 
 // StaffKinds lists every kind.
-func StaffKinds() []StaffKind { return []StaffKind{StaffAccess, StaffSignUp, StaffAccount} }
+func StaffKinds() []StaffKind {
+	return []StaffKind{StaffAccess, StaffSignUp, StaffOpen, StaffSignedUp, StaffAccount, StaffShut, StaffAddress}
+}
 
 const (
 	// StaffEvery is the least time between two mails of a kind to a biller's staff.
@@ -52,13 +61,30 @@ func (a Activity) StaffKind() StaffKind {
 	if a.Action != ActionDisowned {
 		return ""
 	}
+	did := Undo(a.Detail["did"])
 	switch what := Action(a.Detail["action"]); {
+	case did == UndoNothing:
+		return ""
+	case did == UndoUsed:
+		return StaffAddress
+	case did == UndoShut:
+		return StaffShut
 	case what == ActionSignUpStarted, what == ActionSignUpAsked:
-		return StaffSignUp
+		return staffOfSignUp(what, did)
 	case what == ActionResetAsked, slices.Contains(noticed(), what):
 		return StaffAccount
 	}
 	return ""
+}
+
+func staffOfSignUp(what Action, did Undo) StaffKind {
+	switch {
+	case did.Shuts():
+		return StaffSignedUp
+	case what == ActionSignUpAsked:
+		return StaffOpen
+	}
+	return StaffSignUp
 }
 
 // PlanStaff returns when the mail goes out that tells of what happens at the time

@@ -38,13 +38,25 @@ func TestStaffKind(t *testing.T) {
 	disowned := func(what portal.Action) portal.Activity {
 		return portal.Activity{Action: portal.ActionDisowned, Detail: map[string]string{"action": string(what)}}
 	}
+	did := func(what portal.Action, did portal.Undo) portal.Activity {
+		a := disowned(what)
+		a.Detail["did"] = string(did)
+		return a
+	}
 	for name, tt := range map[string]struct {
 		a    portal.Activity
 		want portal.StaffKind
 	}{
 		"a request":                 {portal.Activity{Action: portal.ActionAccessAsked}, portal.StaffAccess},
 		"an invited sign-up":        {disowned(portal.ActionSignUpStarted), portal.StaffSignUp},
-		"an open sign-up":           {disowned(portal.ActionSignUpAsked), portal.StaffSignUp},
+		"an open sign-up":           {did(portal.ActionSignUpAsked, portal.UndoOpen), portal.StaffOpen},
+		"a finished sign-up":        {did(portal.ActionSignUpStarted, portal.UndoSecure), portal.StaffSignedUp},
+		"a finished open sign-up":   {did(portal.ActionSignUpAsked, portal.UndoRestore), portal.StaffSignedUp},
+		"a sign-in without a link":  {did(portal.ActionPasswordChanged, portal.UndoShut), portal.StaffShut},
+		"a sign-up without a link":  {did(portal.ActionSignUpStarted, portal.UndoShut), portal.StaffShut},
+		"an address in use":         {did(portal.ActionAddressAsked, portal.UndoUsed), portal.StaffAddress},
+		"an address not in use":     {did(portal.ActionAddressAsked, portal.UndoCode), ""},
+		"a sign-up that is over":    {did(portal.ActionSignUpStarted, portal.UndoNothing), ""},
 		"a changed password":        {disowned(portal.ActionPasswordChanged), portal.StaffAccount},
 		"an asking":                 {disowned(portal.ActionResetAsked), portal.StaffAccount},
 		"a new device":              {disowned(portal.ActionNewDevice), portal.StaffAccount},

@@ -45,7 +45,9 @@ type User struct {
 	ID               string
 	Email, EmailNorm string
 	PasswordHash     string
-	State            UserState
-	ConfirmedAt      time.Time
-	CreatedAt        time.Time
+	// EndedHash is of a password that "This wasn't me" ended, until the next is chosen.
+	EndedHash   string
+	State       UserState
+	ConfirmedAt time.Time
+	CreatedAt   time.Time
 }

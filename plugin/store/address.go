@@ -227,11 +227,16 @@ func (s *Store) setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u po
 }
 
 // undoAddressChange ends a change that was asked for with the address of somebody
-// else. One that was confirmed, or asked for again, is another.
-func undoAddressChange(ctx context.Context, q querier, biller string, asked portal.Activity) error {
+// else. One that was asked for again is another; of one that was confirmed the
+// customers' histories tell, for staff to decide.
+func undoAddressChange(ctx context.Context, q querier, biller string, d disowned, said portal.Activity) error {
+	if said.Detail["did"] == string(portal.UndoUsed) {
+		entry := portal.HistoryEntry{At: said.At, Kind: portal.HistoryDisowned, Detail: "The owner of " + d.user.Email + " says that changing the sign-in to this address was not theirs. Nothing has changed: decide who keeps access."}
+		return tellCustomers(ctx, q, biller, d.customers, entry)
+	}
 	_, err := q.ExecContext(ctx, `
 		DELETE FROM address_changes
-		WHERE biller_id = $1 AND user_id = $2 AND id = $3`, biller, asked.UserID, asked.ID)
+		WHERE biller_id = $1 AND user_id = $2 AND id = $3`, biller, d.what.UserID, d.what.ID)
 	if err != nil {
 		return fmt.Errorf("undo address change: %w", err)
 	}

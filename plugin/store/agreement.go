@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -154,8 +155,9 @@ func useHolder(ctx context.Context, tx *sqlx.Tx, biller string, holder portal.Ho
 		biller, userID); err != nil {
 		return fmt.Errorf("find sign-ups: %w", err)
 	}
-	if holder.Session == "" && len(rows) == 0 {
-		return portal.ErrSignUpEnded
+	held := slices.ContainsFunc(rows, func(r signUpRow) bool { return r.HandleHash == holder.Handle })
+	if holder.Session == "" && !held {
+		return portal.ErrSignUpEnded // also where the handle was ended while this waited for its turn
 	}
 	for _, r := range rows {
 		err := moveSignUp(ctx, tx, biller, r.signUp(), portal.SignUpAccept)

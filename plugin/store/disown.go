@@ -15,8 +15,26 @@ import (
 )
 
 // Disowned implements portal.DisownStore.
-func (s *Store) Disowned(ctx context.Context, biller, tokenHash string) (portal.Token, portal.Activity, error) {
-	return findDisowned(ctx, s.db.R, biller, tokenHash)
+func (s *Store) Disowned(ctx context.Context, biller string, in portal.Disown) (portal.Token, portal.Notice, error) {
+	token, what, err := findDisowned(ctx, s.db.R, biller, in.TokenHash)
+	if err != nil {
+		return portal.Token{}, portal.Notice{}, err
+	}
+	d, userID, err := readDisowned(ctx, s.db.R, biller, what, "")
+	if err != nil {
+		return portal.Token{}, portal.Notice{}, err
+	}
+	if userID != "" {
+		u, err := findUser(ctx, s.db.R, biller, userID)
+		if err != nil && !apperr.Is(err, apperr.NotFound) {
+			return portal.Token{}, portal.Notice{}, err
+		}
+		if err == nil {
+			d.user = &u
+		}
+	}
+	does, err := undoOf(ctx, s.db.R, biller, d, in.NormalizeEmail)
+	return token, portal.Notice{Activity: what, Does: does}, err
 }
 
 // findDisowned finds a notice's token. A used one keeps its row, with a
@@ -73,7 +91,12 @@ func (s *Store) disown(ctx context.Context, biller string, in portal.Disown) (po
 	if !won {
 		return portal.Activity{}, portal.ErrLinkDead
 	}
+	did, err := undoOf(ctx, tx, biller, d, in.NormalizeEmail)
+	if err != nil {
+		return portal.Activity{}, err
+	}
 	in.Activity.Detail = maps.Clone(in.Activity.Detail)
+	in.Activity.Detail["did"] = string(did)
 	if d.user != nil && what.Action != portal.ActionResetAsked {
 		in.Activity.UserID = d.user.ID
 	}
@@ -129,26 +152,26 @@ func (s *Store) lockDisowned(ctx context.Context, tx *sqlx.Tx, biller string, wh
 }
 
 // readDisowned finds what a notice was about and whose sign-in it is, if anybody's.
-func readDisowned(ctx context.Context, tx *sqlx.Tx, biller string, what portal.Activity, lock string) (d disowned, userID string, err error) {
+func readDisowned(ctx context.Context, q querier, biller string, what portal.Activity, lock string) (d disowned, userID string, err error) {
 	d, userID = disowned{what: what}, what.UserID
 	switch what.Action {
 	case portal.ActionResetAsked:
 		var r portal.Reset
-		if r, err = findReset(ctx, tx, biller, what.ID); err == nil {
+		if r, err = findReset(ctx, q, biller, what.ID); err == nil {
 			d.reset = &r
-			_, err = get(ctx, tx, &userID, `SELECT id FROM users WHERE biller_id = $1 AND email_norm = $2`, biller, r.EmailNorm)
+			_, err = get(ctx, q, &userID, `SELECT id FROM users WHERE biller_id = $1 AND email_norm = $2`, biller, r.EmailNorm)
 		}
 	case portal.ActionSignUpStarted:
 		var inv portal.Invitation
-		row, find := findSignUp(ctx, tx, biller, what.ID)
+		row, find := findSignUp(ctx, q, biller, what.ID)
 		if err = find; err == nil {
 			su := row.signUp()
 			d.signUp, userID = &su, su.UserID
-			inv, err = findInvitation(ctx, tx, biller, su.InvitationID)
+			inv, err = findInvitation(ctx, q, biller, su.InvitationID)
 			d.customers = append(d.customers, inv.CustomerID)
 		}
 	case portal.ActionSignUpAsked:
-		row, find := findProof(ctx, tx, biller, what.ID, lock)
+		row, find := findProof(ctx, q, biller, what.ID, lock)
 		if err = find; err == nil {
 			p := row.proof()
 			d.proof, userID = &p, p.UserID
@@ -160,7 +183,7 @@ func readDisowned(ctx context.Context, tx *sqlx.Tx, biller string, what portal.A
 	if userID == "" {
 		return d, "", nil
 	}
-	granted, err := grantedCustomers(ctx, tx, biller, userID)
+	granted, err := grantedCustomers(ctx, q, biller, userID)
 	d.customers = append(d.customers, granted...)
 	return d, userID, err
 }
@@ -178,7 +201,7 @@ func (s *Store) undo(ctx context.Context, tx *sqlx.Tx, biller string, d disowned
 	case portal.ActionSignUpAsked:
 		return s.undoProof(ctx, tx, biller, d, in)
 	case portal.ActionAddressAsked:
-		return undoAddressChange(ctx, tx, biller, d.what)
+		return undoAddressChange(ctx, tx, biller, d, in.Activity)
 	}
 	return s.secure(ctx, tx, biller, d, d.what.NoticeTo, in)
 }
@@ -203,7 +226,9 @@ func (s *Store) secure(ctx context.Context, tx *sqlx.Tx, biller string, d disown
 	}
 	if _, err := tx.ExecContext(ctx, `
 		UPDATE users
-		SET password_hash = ''
+		SET
+			ended_hash = CASE WHEN password_hash = '' THEN ended_hash ELSE password_hash END,
+			password_hash = ''
 		WHERE biller_id = $1 AND id = $2`, biller, u.ID); err != nil {
 		return fmt.Errorf("end password: %w", err)
 	}
@@ -213,15 +238,18 @@ func (s *Store) secure(ctx context.Context, tx *sqlx.Tx, biller string, d disown
 	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
+	if err := endHandles(ctx, tx, biller, u.ID); err != nil {
+		return err
+	}
 	if err := forgetDevices(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
-	if err := s.endResets(ctx, tx, biller, u.EmailNorm, in.Activity.At); err != nil || !theirs {
+	if err := s.endResets(ctx, tx, biller, u.EmailNorm, in.Activity.At); err != nil || !theirs || u.State != portal.UserActive {
 		return err
 	}
 	asked := in.Activity
-	asked.ID, asked.Action, asked.Object, asked.Detail = in.Reset.ID, portal.ActionResetAsked, in.Reset.ID, nil
-	in.Reset.EmailNorm = u.EmailNorm
+	asked.ID, asked.Action, asked.Object, asked.Detail = in.Reset.ID, portal.ActionPasswordEnded, in.Reset.ID, nil
+	in.Reset.EmailNorm, in.Reset.Ended = u.EmailNorm, true
 	return s.sendReset(ctx, tx, biller, in.Reset, asked)
 }
 
@@ -240,6 +268,9 @@ func (s *Store) restoreAddress(ctx context.Context, tx *sqlx.Tx, biller string, 
 	entry := portal.HistoryEntry{At: in.Activity.At, Kind: portal.HistoryAddress, Detail: "The person signs in with " + told + " again: the change was not theirs."}
 	err = s.setAddress(ctx, tx, biller, u, told, norm, in.Activity.At)
 	if errors.Is(err, portal.ErrAddressTaken) {
+		if in.Activity.Detail["did"] == string(portal.UndoRestore) {
+			return portal.User{}, false, errOvertaken // it was taken just now
+		}
 		entry.Kind, entry.Detail = portal.HistoryDisowned, told+" says that the change to "+u.Email+" was not theirs. Another sign-in has that address now: the sign-in of "+u.Email+" is shut. Decide who gets access."
 		return u, false, tellCustomers(ctx, tx, biller, granted, entry)
 	}

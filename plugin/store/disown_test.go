@@ -27,13 +27,13 @@ func TestDisowningAChangedPasswordShutsEverybodyOut(t *testing.T) {
 		if a, err := w.OpenDisown(ctx, c, link); err != nil || a.Action != portal.ActionPasswordChanged {
 			t.Errorf("OpenDisown = %+v, %v", a, err)
 		}
-		if err := w.Disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
+		if err := w.disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
 			t.Errorf("the other biller disowns: %v", err)
 		}
 		if !knows() {
 			t.Error("the browser that signed in is not known")
 		}
-		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, link) }), portal.ErrLinkDead)
+		wantOneWinner(t, race(func(int) error { return w.disown(ctx, c, link) }), portal.ErrLinkDead)
 		if knows() {
 			t.Error("the thief's browser is still one of the person's")
 		}
@@ -63,7 +63,7 @@ func TestDisowningAnAskingChangesNothingElse(t *testing.T) {
 		must(t, w.ForgotPassword(ctx, c, "jane@acme.com"))
 		m := w.take(t)
 		notMe := lastPart.FindString(m.NotMe)
-		must(t, w.Disown(ctx, c, notMe))
+		must(t, w.disown(ctx, c, notMe))
 		if _, err := w.ResetPassword(ctx, c, token(m), newPassword); !errors.Is(err, portal.ErrResetGone) {
 			t.Errorf("the link after it was disowned: %v", err)
 		}
@@ -85,7 +85,7 @@ func TestNoticesRunOut(t *testing.T) {
 		must(t, err)
 		link := token(w.take(t))
 		w.clock.Add(portal.DisownLife)
-		if err := w.Disown(ctx, c, link); !errors.Is(err, portal.ErrLinkExpired) {
+		if err := w.disown(ctx, c, link); !errors.Is(err, portal.ErrLinkExpired) {
 			t.Errorf("after three days: %v", err)
 		}
 		_, err = w.OpenDisown(ctx, c, "garbage")
@@ -110,9 +110,9 @@ func TestUndoneAddressCannotBeTakenBack(t *testing.T) {
 		if owners.To != "Jane@Acme.com" || thiefs.To != "thief@one.example" {
 			t.Fatalf("the notices went to %s and %s", owners.To, thiefs.To)
 		}
-		must(t, w.Disown(ctx, c, token(owners)))
+		must(t, w.disown(ctx, c, token(owners)))
 		reset := w.take(t)
-		if err := w.Disown(ctx, c, token(thiefs)); !errors.Is(err, portal.ErrLinkDead) {
+		if err := w.disown(ctx, c, token(thiefs)); !errors.Is(err, portal.ErrLinkDead) {
 			t.Errorf("the thief undoes the second change: %v", err)
 		}
 		_, err = w.ResetPassword(ctx, c, token(reset), newPassword)
@@ -137,14 +137,14 @@ func TestDisowningAnAddressEndsThatChangeAlone(t *testing.T) {
 		early, link := asked("zoe@first.example"), asked("zoe@second.example")
 		view, err := w.Session(ctx, c, session)
 		must(t, err)
-		must(t, w.Disown(ctx, c, early))
+		must(t, w.disown(ctx, c, early))
 		if pending, err := w.PendingAddress(ctx, c, view); err != nil || pending.Email != "zoe@second.example" {
 			t.Errorf("after an earlier one was disowned: %+v, %v", pending, err)
 		}
-		if err := w.Disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
+		if err := w.disown(ctx, public(w.other), link); !errors.Is(err, portal.ErrUnknownLink) {
 			t.Errorf("the other biller disowns: %v", err)
 		}
-		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, link) }), portal.ErrLinkDead)
+		wantOneWinner(t, race(func(int) error { return w.disown(ctx, c, link) }), portal.ErrLinkDead)
 		if pending, err := w.PendingAddress(ctx, c, view); !errors.Is(err, portal.ErrNoAddressChange) {
 			t.Errorf("after the change was disowned: %+v, %v", pending, err)
 		}

@@ -64,7 +64,7 @@ func TestErasedPersonLeavesNoTraceUnderEarlierAddresses(t *testing.T) {
 		session, _ := w.moved(t, c, in.Session, goodPassword, "sam@second.example")
 		must(t, w.ForgotPassword(ctx, c, colleague)) // which is nobody's now
 		_, notice := w.moved(t, c, session, goodPassword, "thief@third.example")
-		must(t, w.Disown(ctx, c, token(notice)))
+		must(t, w.disown(ctx, c, token(notice)))
 		_, err = w.ResetPassword(ctx, c, token(w.take(t)), newPassword)
 		must(t, err)
 		in, err = w.SignIn(ctx, c, "sam@second.example", newPassword)

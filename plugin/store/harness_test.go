@@ -172,6 +172,12 @@ func (w *world) send(ctx context.Context, j jobs.Job) error {
 	return w.MailSent(ctx, c, ref)
 }
 
+// disown is "This wasn't me", where only the error matters.
+func (w *world) disown(ctx context.Context, c portal.Caller, token string) error {
+	_, err := w.Disown(ctx, c, token)
+	return err
+}
+
 // take delivers, and returns the newest mail.
 func (w *world) take(tb testing.TB) portal.Mail {
 	tb.Helper()

@@ -209,7 +209,7 @@ func (s *scene) actions() map[string]func(context.Context) error {
 		list[name] = func(ctx context.Context) error { _, err := do(ctx); return err }
 	}
 	for i, notice := range s.notices {
-		list[fmt.Sprintf("disown %d", i)] = func(ctx context.Context) error { return s.Disown(ctx, c, notice) }
+		list[fmt.Sprintf("disown %d", i)] = func(ctx context.Context) error { return s.disown(ctx, c, notice) }
 	}
 	return list
 }
@@ -325,7 +325,7 @@ func TestRaceDisownAfterAChangedAddress(t *testing.T) {
 		thiefs := token(w.told(t))
 		w.mail = nil
 		links := []string{older, token(notice)}
-		counts := race(func(n int) error { return w.Disown(ctx, c, links[n%2]) })
+		counts := race(func(n int) error { return w.disown(ctx, c, links[n%2]) })
 		if counts[""] != 2 || counts[told(portal.ErrLinkDead)] != 14 {
 			t.Errorf("answers = %v, want each link to work once", counts)
 		}
@@ -338,7 +338,7 @@ func TestRaceDisownAfterAChangedAddress(t *testing.T) {
 		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("the thief's session: %v", err)
 		}
-		if err := w.Disown(ctx, c, thiefs); !errors.Is(err, portal.ErrLinkDead) {
+		if err := w.disown(ctx, c, thiefs); !errors.Is(err, portal.ErrLinkDead) {
 			t.Errorf("the thief disowns: %v", err)
 		}
 		for _, address := range []string{jane, "thief@else.example"} {
@@ -365,7 +365,7 @@ func TestDisownedAddressThatIsTaken(t *testing.T) {
 		w.clock.Add(time.Hour)
 		second := w.signedUp(t, "c2")
 		w.mail = nil
-		must(t, w.Disown(ctx, c, token(notice)))
+		must(t, w.disown(ctx, c, token(notice)))
 		w.deliver(t)
 		if len(w.mail) != 0 {
 			t.Errorf("mails = %+v", w.mail)

@@ -236,10 +236,10 @@ func (k *walk) confirmAddressAs(ctx context.Context, c portal.Caller, s *visit) 
 func (k *walk) disown(ctx context.Context, c portal.Caller) bool {
 	m := k.at[c.BillerID]
 	n, ok := recent(k, m.notMe)
-	if !ok || !k.may(k.Disown(ctx, public(c), n.secret)) {
+	if !ok || !k.may(k.world.disown(ctx, public(c), n.secret)) {
 		return false
 	}
-	k.once("a notice", func(ctx context.Context) error { return k.Disown(ctx, public(c), n.secret) })
+	k.once("a notice", func(ctx context.Context) error { return k.world.disown(ctx, public(c), n.secret) })
 	switch n.kind {
 	case portal.MailConfirmation:
 		m.secure(m.signUps[n.about].who, n.to)

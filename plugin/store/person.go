@@ -168,10 +168,15 @@ func (s *Store) shut(ctx context.Context, tx *sqlx.Tx, biller string, u portal.U
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `
+	return endHandles(ctx, tx, biller, u.ID)
+}
+
+// endHandles keeps every browser from going on with a person's confirmed sign-up.
+func endHandles(ctx context.Context, q querier, biller, userID string) error {
+	_, err := q.ExecContext(ctx, `
 		UPDATE signups
 		SET handle_hash = ''
-		WHERE biller_id = $1 AND user_id = $2`, biller, u.ID)
+		WHERE biller_id = $1 AND user_id = $2`, biller, userID)
 	if err != nil {
 		return fmt.Errorf("end handles: %w", err)
 	}

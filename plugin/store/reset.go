@@ -36,11 +36,11 @@ func (s *Store) AskReset(ctx context.Context, biller string, r portal.Reset, a p
 }
 
 // sendReset keeps an asking and what goes with it: its link, that of "This wasn't
-// me", and the mail with both.
+// me" if somebody asked, and the mail with them.
 func (s *Store) sendReset(ctx context.Context, tx *sqlx.Tx, biller string, r portal.Reset, a portal.Activity) error {
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO resets (biller_id, id, email_norm, created_at, expires_at, used_at)
-		VALUES ($1, $2, $3, $4, $5, 0)`, biller, r.ID, r.EmailNorm, us(r.CreatedAt), us(r.ExpiresAt)); err != nil {
+		INSERT INTO resets (biller_id, id, email_norm, created_at, expires_at, used_at, ended)
+		VALUES ($1, $2, $3, $4, $5, 0, $6)`, biller, r.ID, r.EmailNorm, us(r.CreatedAt), us(r.ExpiresAt), r.Ended); err != nil {
 		return fmt.Errorf("insert reset: %w", err)
 	}
 	token := s.keys.Token(portal.PurposeReset, biller, r.ID, 0, 0)
@@ -49,8 +49,10 @@ func (s *Store) sendReset(ctx context.Context, tx *sqlx.Tx, biller string, r por
 	}); err != nil {
 		return err
 	}
-	if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
-		return err
+	if !r.Ended {
+		if err := s.insertDisownToken(ctx, tx, biller, a); err != nil {
+			return err
+		}
 	}
 	if err := enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailReset, ID: r.ID}, r.CreatedAt); err != nil {
 		return err
@@ -78,13 +80,15 @@ func findReset(ctx context.Context, q querier, biller, id string) (portal.Reset,
 		CreatedAt when   `db:"created_at"`
 		ExpiresAt when   `db:"expires_at"`
 		UsedAt    when   `db:"used_at"`
+		Ended     bool   `db:"ended"`
 	}
 	found, err := get(ctx, q, &row, `
 		SELECT
 			email_norm,
 			created_at,
 			expires_at,
-			used_at
+			used_at,
+			ended
 		FROM resets
 		WHERE biller_id = $1 AND id = $2`, biller, id)
 	if err != nil {
@@ -95,6 +99,7 @@ func findReset(ctx context.Context, q querier, biller, id string) (portal.Reset,
 	}
 	return portal.Reset{
 		ID: id, EmailNorm: row.EmailNorm, CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time, UsedAt: row.UsedAt.Time,
+		Ended: row.Ended,
 	}, nil
 }
 
@@ -174,7 +179,9 @@ func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller, userID str
 	}
 	set, err := one(ctx, tx, `
 		UPDATE users
-		SET password_hash = $1
+		SET
+			password_hash = $1,
+			ended_hash = ''
 		WHERE biller_id = $2 AND id = $3 AND state = 'active'`, in.PasswordHash, biller, u.ID)
 	if err != nil {
 		return fmt.Errorf("set password: %w", err)

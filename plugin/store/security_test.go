@@ -191,7 +191,7 @@ func TestCase16ChangeOfAddress(t *testing.T) {
 		if notice.To != "Jane@Acme.com" || notice.Activity.Action != portal.ActionAddressChanged {
 			t.Fatalf("the old address is told by %+v", notice)
 		}
-		must(t, w.Disown(ctx, c, token(notice)))
+		must(t, w.disown(ctx, c, token(notice)))
 		m := w.take(t)
 		if m.Ref.Kind != portal.MailReset || m.To != "Jane@Acme.com" {
 			t.Fatalf("after the undo: %+v", m)

@@ -27,7 +27,10 @@ func (s *Store) undoSignUp(ctx context.Context, tx *sqlx.Tx, biller string, d di
 		if err := s.secure(ctx, tx, biller, d, su.Email, in); err != nil {
 			return err
 		}
-		entry.Detail = su.Email + " says that somebody else signed up. The password has ended, and a link to a new one was mailed."
+		entry.Detail = su.Email + " says that somebody else signed up. Everybody is signed out, and the password has ended."
+		if in.Activity.Detail["did"] != string(portal.UndoShut) {
+			entry.Detail += " A link to a new one was mailed."
+		}
 	case open:
 		if err := moveSignUp(ctx, tx, biller, su, portal.SignUpVoid); err != nil {
 			return err

@@ -23,10 +23,10 @@ func TestDisownedSignUpFreesTheInvitation(t *testing.T) {
 			t.Fatalf("%+v, %v", a, err)
 		}
 		w.wantStatus(t, "c1", portal.StatusAwaitingConfirmation)
-		if err := w.Disown(ctx, public(w.other), notMe); !errors.Is(err, portal.ErrUnknownLink) {
+		if err := w.disown(ctx, public(w.other), notMe); !errors.Is(err, portal.ErrUnknownLink) {
 			t.Errorf("the other biller: %v", err)
 		}
-		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, notMe) }), portal.ErrLinkDead)
+		wantOneWinner(t, race(func(int) error { return w.disown(ctx, c, notMe) }), portal.ErrLinkDead)
 		w.wantStatus(t, "c1", portal.StatusOpened)
 		if _, err := w.Confirm(ctx, c, handle, m.Code); !errors.Is(err, portal.ErrSignUpEnded) {
 			t.Errorf("the code still works: %v", err)
@@ -58,7 +58,7 @@ func TestDisownedAfterConfirming(t *testing.T) {
 		must(t, err)
 		in, err := w.Accept(ctx, c, portal.Holder{Handle: handle}, portal.DefaultAgreementVersion)
 		must(t, err)
-		must(t, w.Disown(ctx, c, lastPart.FindString(m.NotMe)))
+		must(t, w.disown(ctx, c, lastPart.FindString(m.NotMe)))
 		if _, err := w.Session(ctx, c, in.Session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("still signed in: %v", err)
 		}
@@ -85,7 +85,7 @@ func TestDisownedOfADisabledPerson(t *testing.T) {
 		_, err = w.ConfirmAddress(ctx, c, in.Session, w.changing(t, in.Session, "thief@one.example"))
 		must(t, err)
 		must(t, w.SetPersonState(ctx, w.caller, "c1", in.UserID, portal.UserDisabled))
-		must(t, w.Disown(ctx, c, lastPart.FindString(m.NotMe)))
+		must(t, w.disown(ctx, c, lastPart.FindString(m.NotMe)))
 		u, err := w.Store.User(ctx, c.BillerID, in.UserID)
 		must(t, err)
 		if u.EmailNorm != jane || u.State != portal.UserDisabled || u.PasswordHash != "" {
@@ -112,7 +112,7 @@ func TestDisownedProof(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		ctx, c := t.Context(), public(w.caller)
 		handle, m := w.askedProof(t, jane)
-		must(t, w.Disown(ctx, c, lastPart.FindString(m.NotMe)))
+		must(t, w.disown(ctx, c, lastPart.FindString(m.NotMe)))
 		if err := w.Prove(ctx, c, handle, m.Code); !errors.Is(err, portal.ErrProofEnded) {
 			t.Errorf("the code still works: %v", err)
 		}
@@ -120,7 +120,7 @@ func TestDisownedProof(t *testing.T) {
 		must(t, w.Prove(ctx, c, handle, m.Code))
 		_, err := w.FinishProof(ctx, c, handle, goodPassword, []string{"c1"})
 		must(t, err)
-		must(t, w.Disown(ctx, c, lastPart.FindString(m.NotMe)))
+		must(t, w.disown(ctx, c, lastPart.FindString(m.NotMe)))
 		if _, err := w.SignIn(ctx, c, jane, goodPassword); !errors.Is(err, portal.ErrWrongSignIn) {
 			t.Errorf("the password still works: %v", err)
 		}

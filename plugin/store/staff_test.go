@@ -144,7 +144,7 @@ func TestStaffHearOfDisownedSignUps(t *testing.T) {
 		if jobs := w.staffJobs(t, w.caller); len(jobs) != 0 {
 			t.Fatalf("before: %+v", jobs)
 		}
-		wantOneWinner(t, race(func(int) error { return w.Disown(ctx, c, notMe) }), portal.ErrLinkDead)
+		wantOneWinner(t, race(func(int) error { return w.disown(ctx, c, notMe) }), portal.ErrLinkDead)
 		refs := w.staffJobs(t, w.caller)
 		if len(refs) != 1 || refs[0].Kind != portal.StaffSignUp {
 			t.Fatalf("jobs %+v", refs)
@@ -171,7 +171,7 @@ func TestStaffHearOfDisownedSignIns(t *testing.T) {
 		must(t, err)
 		_, err = w.ChangePassword(ctx, c, in.Session, goodPassword, newPassword)
 		must(t, err)
-		must(t, w.Disown(ctx, c, token(w.take(t))))
+		must(t, w.disown(ctx, c, token(w.take(t))))
 		refs := w.staffJobs(t, w.caller)
 		if len(refs) != 1 || refs[0].Kind != portal.StaffAccount {
 			t.Fatalf("jobs %+v", refs)

@@ -350,7 +350,7 @@ func TestTheOwnerIsTold(t *testing.T) {
 		if len(w.mail) != 1 {
 			t.Errorf("the owner is told %d times in a day", len(w.mail))
 		}
-		must(t, w.Disown(ctx, public(w.caller), token(w.mail[0])))
+		must(t, w.disown(ctx, public(w.caller), token(w.mail[0])))
 		if m := w.take(t); m.Ref.Kind != portal.MailReset {
 			t.Errorf("after \"This wasn't me\": %+v", m)
 		}

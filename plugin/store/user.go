@@ -13,6 +13,7 @@ type userRow struct {
 	Email        string `db:"email"`
 	EmailNorm    string `db:"email_norm"`
 	PasswordHash string `db:"password_hash"`
+	EndedHash    string `db:"ended_hash"`
 	State        string `db:"state"`
 	ConfirmedAt  when   `db:"confirmed_at"`
 	CreatedAt    when   `db:"created_at"`
@@ -24,6 +25,7 @@ const selectUser = `
 		email,
 		email_norm,
 		password_hash,
+		ended_hash,
 		state,
 		confirmed_at,
 		created_at
@@ -36,6 +38,7 @@ func (r userRow) user() portal.User {
 		Email:        r.Email,
 		EmailNorm:    r.EmailNorm,
 		PasswordHash: r.PasswordHash,
+		EndedHash:    r.EndedHash,
 		State:        portal.UserState(r.State),
 		ConfirmedAt:  r.ConfirmedAt.Time,
 		CreatedAt:    r.CreatedAt.Time,

@@ -2,41 +2,47 @@ package web
 
 import (
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
-// disownForm asks before anything is undone: mail scanners follow links.
+// disownForm asks before anything is undone: mail scanners follow links. It says
+// what the button does now.
 func (s *Web) disownForm(v *visit) error {
 	token := v.r.PathValue("token")
-	a, err := s.service.OpenDisown(v.r.Context(), v.caller, token)
+	n, err := s.service.OpenDisown(v.r.Context(), v.caller, token)
 	if err != nil {
 		return v.disownFailed(err)
 	}
-	lead, button := v.Rich("disown.lead", "Biller", v.Name()), v.T("disown.submit")
-	switch a.Action {
-	case portal.ActionResetAsked:
-		lead = v.Rich("disown.lead.asked", "Biller", v.Name())
+	button := v.T("disown.submit")
+	switch n.Action {
 	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
-		lead, button = v.Rich("disown.lead.signup", "Biller", v.Name()), v.T("mail.confirm.notme.link")
+		button = v.T("mail.confirm.notme.link")
 	case portal.ActionAddressAsked:
-		lead, button = v.Rich("disown.lead.address", "Biller", v.Name()), v.T("mail.confirm.notme.link")
-		a.IP = "" // of a person whom the owner of the address need not know
+		button = v.T("mail.confirm.notme.link")
+		n.IP = "" // of a person whom the owner of the address need not know
 	}
 	return v.message(http.StatusOK, messagePage{
-		Icon: "lock", Heading: v.T("disown.title"), Lead: lead, Facts: v.activityFacts(a),
+		Icon: "lock", Heading: v.T("disown.title"), Lead: v.Rich("disown.lead."+string(n.Does), "Biller", v.Name(), "Why", v.suspicion(n)), Facts: v.activityFacts(n.Activity),
 		Does: &action{Label: button, Href: v.Path("/not-me/" + url.PathEscape(token))},
 	})
+}
+
+// suspicion says why a sign-in is shut.
+func (v *visit) suspicion(n portal.Notice) string {
+	if n.Action == portal.ActionSignUpStarted || n.Action == portal.ActionSignUpAsked {
+		return v.T("disown.why.signup", "Biller", v.Name())
+	}
+	return v.T("disown.why.signin", "Biller", v.Name())
 }
 
 // activityFacts says what happened, when and from where.
 func (v *visit) activityFacts(a portal.Activity) []fact {
 	facts := []fact{
 		{v.T("activity.what"), escaped(v.T("activity." + string(a.Action)))},
-		{v.T("activity.when"), escaped(v.DateTime(a.At))},
+		{v.T("activity.when"), escaped(v.Moment(a.At))},
 	}
 	if a.IP != "" {
 		facts = append(facts, fact{v.T("activity.where"), escaped(a.IP)})
@@ -44,30 +50,18 @@ func (v *visit) activityFacts(a portal.Activity) []fact {
 	return facts
 }
 
-// disown is **This wasn't me**.
+// disown is **This wasn't me**. It says what was done, which is more than the page
+// said where a sign-up was finished meanwhile.
 func (s *Web) disown(v *visit) error {
-	token := v.r.PathValue("token")
-	a, err := s.service.OpenDisown(v.r.Context(), v.caller, token)
-	if err == nil {
-		err = s.service.Disown(v.r.Context(), v.caller, token)
-	}
+	n, err := s.service.Disown(v.r.Context(), v.caller, v.r.PathValue("token"))
 	if err != nil {
 		return v.disownFailed(err)
 	}
-	var lead template.HTML
-	switch a.Action {
-	case portal.ActionResetAsked:
-		lead = v.Rich("disown.done.asked")
-	case portal.ActionSignUpStarted, portal.ActionSignUpAsked:
-		lead = v.Rich("disown.done.signup")
-	case portal.ActionAddressAsked:
-		lead = v.Rich("disown.done.address")
-	default:
+	if n.Does.Shuts() {
 		v.dropSession()
-		lead = v.Rich("disown.done.lead")
 	}
 	return v.message(http.StatusOK, messagePage{
-		Icon: "check", Heading: v.T("disown.done.title"), Lead: lead,
+		Icon: "check", Heading: v.T("disown.done.title"), Lead: v.Rich("disown.done."+string(n.Does), "Biller", v.Name()),
 		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in"), Quiet: true}}, Note: v.Contact(),
 	})
 }

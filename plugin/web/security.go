@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/mileusna/useragent"
-
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -77,7 +75,7 @@ func (s *Web) securityPage(v *visit) error {
 		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.Time(b.SeenAt), Current: b.Current})
 	}
 	for _, a := range recent {
-		page.Recent = append(page.Recent, activityRow{What: v.T("activity." + string(a.Action)), From: v.from(a), When: v.Time(a.At)})
+		page.Recent = append(page.Recent, activityRow{What: v.did(a), From: v.from(a), When: v.Time(a.At)})
 	}
 	return s.pages.security.Render(v.w, v.r, http.StatusOK, page)
 }
@@ -95,15 +93,14 @@ func (v *visit) from(a portal.Activity) string {
 }
 
 // browserName is what people call the browser.
-func (f frame) browserName(agent string) string {
-	ua := useragent.Parse(agent)
-	switch {
-	case ua.Name == "":
-		return f.T("security.browser.unknown")
-	case ua.OS == "":
-		return ua.Name
+func (f frame) browserName(agent string) string { return f.Browser(agent) }
+
+// did says what happened; of a profile that the person sees, which.
+func (v *visit) did(a portal.Activity) string {
+	if g, err := v.session.Customer(a.CustomerID); err == nil && a.Action == portal.ActionAccessAdded {
+		return v.T("security.added", "Customer", g.Name)
 	}
-	return f.T("security.browser", "Browser", ua.Name, "System", ua.OS)
+	return v.T("activity." + string(a.Action))
 }
 
 func (v *visit) securityNotice() string {

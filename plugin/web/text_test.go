@@ -322,6 +322,10 @@ func madeKeys(tb testing.TB) []string {
 	for _, mail := range []string{"mail.known", "mail.unknown"} {
 		add(mail, "subject", "preview", "lead", "button", "valid", "unexpected")
 	}
+	for _, u := range portal.Undos() {
+		add("disown.lead", string(u))
+		add("disown.done", string(u))
+	}
 	add("strength", "0", "1", "2", "3", "4")
 	add("required", "email", "password", "code", "current", "name")
 	add("customer.notice", "access_approved", "access_declined", "removed", "kept", "erased", "revoked")

@@ -38,6 +38,7 @@ func sentences() []sentence {
 		{portal.ErrProve, "", "error.person.proof"},
 		{portal.ErrSignInDiffers, "", "error.customer.differs"},
 		{portal.ErrInvitedDisabled, "", "error.customer.disabled"},
+		{portal.ErrEndedPassword, "password", "reset.ended"},
 		{portal.ErrSamePassword, "password", "change.same"},
 		{portal.ErrWrongCurrent, "current", "change.wrong"},
 		{portal.ErrAgain, "current", "required.current"},

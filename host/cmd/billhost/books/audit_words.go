@@ -94,6 +94,12 @@ func platformWords(action string) string {
 	return ""
 }
 
+// AuditOfStranger tells of an action about a customer's sign-in that nobody has
+// proved to be theirs: somebody typed the address.
+func AuditOfStranger(action string) bool {
+	return action == "session.refused" || action == "session.blocked"
+}
+
 // portalWords says an action of the Customer Portal; empty for others.
 func portalWords(action string) string {
 	switch action {
@@ -123,6 +129,8 @@ func portalWords(action string) string {
 		return "Sign-up confirmed by mail"
 	case "password.reset_asked":
 		return "Customer asked for a new password"
+	case "password.ended":
+		return "Password ended, link to a new one mailed"
 	case "password.reset":
 		return "Customer set a new password by mail"
 	case "password.changed":

@@ -33,7 +33,7 @@ func TestStaffAreToldByMail(t *testing.T) {
 	t.Parallel()
 	const (
 		asked  = "Somebody asks for access to your customer portal"
-		signed = "Somebody else signed up with your customer&#39;s email address"
+		signed = "Somebody else began to sign up with your customer&#39;s email address"
 	)
 	p := mustStart(t, "sqlite")
 	staff, stranger := mustPerson(t, true), mustPerson(t, true)

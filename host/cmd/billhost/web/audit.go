@@ -251,9 +251,9 @@ func record(e books.AuditEntry, people map[string]string) auditRecord {
 		r.Who = "Command line"
 	case e.StaffID != "":
 		r.Who = "Former staff user"
-	case e.PortalUserClaim != "":
+	case e.PortalUserClaim != "" && !books.AuditOfStranger(e.Action):
 		r.Who = "Customer"
-	case r.IP != "":
+	case r.IP != "", books.AuditOfStranger(e.Action):
 		r.Who = "Somebody not signed in"
 	case e.AddonID == "":
 		r.Who = "Billhost"

@@ -35,6 +35,7 @@ func TestAuditPage(t *testing.T) {
 	}
 	s.record(t, s.biller.ID, addon.AuditRecord{AddonID: "portal", Action: "session.started", PortalUserClaim: "u", CustomerID: s.mine.ID, RemoteIP: "192.0.2.7",
 		Detail: map[string]string{"agent": "<b>Firefox</b>"}})
+	s.record(t, s.biller.ID, addon.AuditRecord{AddonID: "portal", Action: "session.refused", PortalUserClaim: "u", At: time.Date(2020, 2, 5, 12, 0, 0, 0, time.UTC)})
 	s.record(t, s.biller.ID, addon.AuditRecord{AddonID: "notices", Action: "addon.configured", StaffID: books.CommandLine, At: time.Date(2020, 2, 3, 23, 30, 0, 0, time.UTC)})
 	s.record(t, s.other.ID, addon.AuditRecord{AddonID: "foreign-addon", Action: "foreign.action", CustomerID: s.theirs.ID})
 	for _, tc := range []struct {
@@ -57,6 +58,7 @@ func TestAuditPage(t *testing.T) {
 		{"foreign customer", "?customer=" + s.theirs.ID, owner, 200, "Nothing like this was recorded", "oreign"},
 		{"unknown customer", "?customer=%3Cb%3E", owner, 422, `id="customer-error"|value="&lt;b&gt;"`, "Staff signed in</th>"},
 		{"the biller's day", "?from=2020-02-03&to=2020-02-03", owner, 200, "February 3, 2020, 6:30 PM", "Staff signed in</th>"},
+		{"a stranger guesses", "?from=2020-02-05&to=2020-02-05", owner, 200, "Customer sign-in refused|Somebody not signed in", `data-label="Who">Customer<`},
 		{"day before", "?to=2020-02-02", owner, 200, "Nothing like this", ""},
 		{"no day", "?from=yesterday", owner, 422, `id="from-error"|Enter a day`, "Staff signed in</th>"},
 		{"no group", "?what=nothing", owner, 422, "", "Staff signed in</th>"},
