@@ -47,6 +47,7 @@ func TestCase8WhileSigningUp(t *testing.T) {
 		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", second).wants(401)
 		p := b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "Northwind Utilities added Rivera Rentals LLC to your portal.")
 		b.press(p, "Add").wants(200, "Rivera Rentals LLC was added")
+		b.open("/security").wants(200, "The customer profile Rivera Rentals LLC was added")
 		if got := r.status("c2"); got != "Registered" {
 			t.Errorf("status %s", got)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,14 +10,18 @@ import (
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
+// zoned is a moment with its zone.
+var zoned = regexp.MustCompile(`\d:\d\d [AP]M [A-Z]{3,4}\b`)
+
 func TestSecurityPage(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		here := r.registered("c1", elena)
 		there := r.browser(northwind)
 		there.call.UserAgent = firefox
 		there.press(there.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "You owe")
-		if m := r.mail("security", elena, 1); m.Subject != "New sign-in to your account" {
-			t.Errorf("mail %q", m.Subject)
+		m := r.mail("security", elena, 1)
+		if from := "Firefox on Linux, " + there.call.RemoteIP.String() + "."; m.Subject != "New sign-in to your account" || !strings.Contains(m.Text, from) || !zoned.MatchString(m.Text) {
+			t.Errorf("mail %q names no browser, network or zone:\n%s", m.Subject, m.Text)
 		}
 		p := here.open("/security").wants(200, "Where you are signed in", "This browser", "Firefox on Linux", "Recent activity", "Signed in with a new browser", "The user agreement was accepted")
 		p = here.press(p, "Sign out Firefox").wants(200, "Type your password again").lacks("is wrong", "Type your current password")
