@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -245,9 +246,19 @@ func noIcon(next http.Handler) http.Handler {
 
 func (s *server) listenAndServe(srv *http.Server) error {
 	if s.config.TLSCertFile != "" {
+		srv.TLSConfig = strictTLS()
 		return srv.ServeTLS(s.listener, s.config.TLSCertFile, s.config.TLSKeyFile)
 	}
 	return srv.Serve(s.listener)
+}
+
+// strictTLS is TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only.
+func strictTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	}}
 }
 
 // ended tells the end of a part that was told to end from one that failed.

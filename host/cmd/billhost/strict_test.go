@@ -124,7 +124,7 @@ func TestEveryAnswerIsStrict(t *testing.T) {
 					t.Errorf("%v: policy %q without %s", e, policy, word)
 				}
 			}
-			for _, word := range []string{"unsafe", "*", "http:"} {
+			for _, word := range []string{"unsafe", "*", "http:", "https:", "//"} {
 				if strings.Contains(policy, word) {
 					t.Errorf("%v: policy %q allows %s", e, policy, word)
 				}

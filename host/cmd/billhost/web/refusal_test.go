@@ -221,6 +221,33 @@ func TestForwardedAddressesDoNotEvadeThrottles(t *testing.T) {
 	}
 }
 
+// TestThrottlesSeeThroughATrustedProxy: behind one, what is counted and logged is the
+// rightmost address that is not a proxy's, whatever the client put before it; others
+// behind the proxy are not held up.
+func TestThrottlesSeeThroughATrustedProxy(t *testing.T) {
+	t.Parallel()
+	log := &kept{}
+	s := mustSite(t, log.into, func(c *web.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	limit := books.Budgets("ask", netip.MustParseAddr("127.0.0.1"))[1].Limit
+	ask := func(n int, forwarded string) *http.Response {
+		res, _ := s.visitor(t).do(http.MethodPost, "/sign-in/forgot", url.Values{"email": {"x" + strconv.Itoa(n) + "@northwind.example"}}, map[string]string{"X-Forwarded-For": forwarded})
+		return res
+	}
+	for n := range limit + 1 {
+		log.take()
+		res := ask(n, "6.6.6."+strconv.Itoa(n)+", 203.0.113.9, 127.0.0.2")
+		if throttled := res.StatusCode == http.StatusTooManyRequests; throttled != (n == limit) {
+			t.Fatalf("try %d: %s", n+1, res.Status)
+		}
+	}
+	if line := log.take(); !strings.Contains(line, `"why":"throttled"`) || !strings.Contains(line, `"ip":"203.0.113.9"`) || strings.Contains(line, "6.6.6.") {
+		t.Errorf("log:\n%s", line)
+	}
+	if res := ask(limit+1, "203.0.113.9, 198.51.100.7"); res.StatusCode != http.StatusSeeOther && res.StatusCode != http.StatusOK {
+		t.Errorf("another client: %s", res.Status)
+	}
+}
+
 // TestNextLeadsNowhereElse: no address that came with a request leads off the staff
 // pages, on any page that takes one.
 func TestNextLeadsNowhereElse(t *testing.T) {
