@@ -43,7 +43,7 @@ func (r *rig) day(days int) string {
 	return r.clock.now().In(zone).AddDate(0, 0, days).Format(time.DateOnly)
 }
 
-// routes are the public pages, by who may use them ("member", "anyone"), as the
+// routes are the public pages, by who may use them ("member", "signedIn", "anyone"), as the
 // code of the pages names them.
 func routes(tb testing.TB) map[string][]string {
 	tb.Helper()
@@ -64,7 +64,7 @@ func routes(tb testing.TB) map[string][]string {
 			}
 			pattern, isText := lit.Elts[0].(*ast.BasicLit)
 			access, isName := lit.Elts[1].(*ast.Ident)
-			if isText && isName && (access.Name == "member" || access.Name == "anyone") {
+			if isText && isName && slices.Contains([]string{"member", "signedIn", "anyone"}, access.Name) {
 				text, err := strconv.Unquote(pattern.Value)
 				if err != nil {
 					tb.Fatal(err)
@@ -78,7 +78,8 @@ func routes(tb testing.TB) map[string][]string {
 }
 
 // TestNewVersionGatesEveryPage: from its moment on, in sessions that are open, for
-// each route that is not listed as one for anybody.
+// each route that is not listed as one for anybody, or as a right that asks for no
+// agreement.
 func TestNewVersionGatesEveryPage(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		b := r.registered("c1", elena)
@@ -87,6 +88,9 @@ func TestNewVersionGatesEveryPage(t *testing.T) {
 		members := routes(t)["member"]
 		if len(members) < 10 || !slices.Contains(members, "GET /security") {
 			t.Fatalf("routes for members: %v", members)
+		}
+		if diff := cmp.Diff([]string{"GET /security/agreements/{version}/{file}", "GET /security/erase", "POST /security/erase"}, slices.Sorted(slices.Values(routes(t)["signedIn"]))); diff != "" {
+			t.Errorf("open behind the gate (-want +got):\n%s", diff)
 		}
 		for _, pattern := range members {
 			method, path, ok := strings.Cut(pattern, " ")
@@ -105,6 +109,67 @@ func TestNewVersionGatesEveryPage(t *testing.T) {
 		}
 		b.open("/security").wants(200, "You accepted version 1", "What is new in version 2", "New terms.")
 	})
+}
+
+// TestRightsThatAskForNoAgreement: whoever does not accept a new version gets the proof
+// of what they accepted before, and may erase the sign-in, and nothing else.
+func TestRightsThatAskForNoAgreement(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		b := r.registered("c1", elena)
+		b.open("/sign-up/agreement").wants(200, "You owe")
+		r.published("# Terms\n\nNew terms.")
+		gate := b.open("/").wants(200, "I Accept", "What you accepted before", "Version 1 accepted", "Proof as PDF", "Erase my sign-in").lacks("Version 2 accepted", "Rivera Family")
+		for _, n := range []string{"pdf", "json"} {
+			if !strings.Contains(gate.body, `href="/portal/northwind/security/agreements/1/proof.`+n) {
+				t.Errorf("no way to proof.%s", n)
+			}
+		}
+		if p := b.do(http.MethodGet, "/security/agreements/1/proof.pdf", nil); !strings.HasPrefix(p.body, "%PDF-") {
+			t.Errorf("the proof: %d", p.status)
+		}
+		b.do(http.MethodGet, "/security/agreements/1/proof.json", nil).wants(200, elena)
+		b.do(http.MethodGet, "/security/agreements/2/proof.json", nil).wants(404)
+		for _, foreign := range []*browser{r.browser(contoso), r.browser(northwind)} {
+			foreign.do(http.MethodGet, "/security/agreements/1/proof.json", nil).wants(303)
+			foreign.do(http.MethodPost, "/security/erase", url.Values{"current": {secret}}).wants(303)
+		}
+		p := b.open(linkTo(t, gate, "Erase my sign-in", b)).wants(200, "It cannot be undone.", "Back to the agreement").lacks("Rivera Family", "Back to Security", "Invoices")
+		if !strings.Contains(p.body, `action="/portal/northwind/sign-out"`) {
+			t.Error("the page has no Sign out")
+		}
+		p = b.press(p, "Erase my sign-in for good", "current", "not the password").wants(422, "That is not your current password", "Back to the agreement").lacks("Rivera Family")
+		b.press(p, "Erase my sign-in for good", "current", secret).wants(200, "Your sign-in is erased")
+		b.open("/").wants(200, "Sign in").lacks("You owe")
+		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(401)
+	})
+}
+
+// TestFirstSignUpHasNothingBesideTheAgreement: who accepts for the first time has
+// nothing to prove yet, and no sign-in of their own to erase before signing in.
+func TestFirstSignUpHasNothingBesideTheAgreement(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	b := r.browser(northwind)
+	p := b.press(b.press(b.open(r.invited("c1", elena)), "Sign Up", "email", elena, "password", secret), "Continue")
+	p = b.press(p, "Confirm my email", "code", codeOf(t, r.mail("confirmation", elena, 1)))
+	p.wants(200, "I Accept").lacks("Erase my sign-in", "What you accepted before")
+	b.do(http.MethodGet, "/security/erase", nil).wants(303)
+	p = b.press(p, "I do not accept").wants(200, "You did not accept the agreement")
+	b.press(p, "Sign in", "email", elena, "password", secret).wants(200, "I Accept", "Erase my sign-in").lacks("What you accepted before")
+	r.eventually("the audit log knows", func() bool {
+		return slices.ContainsFunc(r.Host.Audits(), func(a sdktest.Audit) bool { return a.Action == "agreement.declined" && a.Biller == northwind })
+	})
+}
+
+// TestLinkOfTheAgreementChanged: customers see where a link led, and leads now, if
+// that alone is new.
+func TestLinkOfTheAgreementChanged(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	r.published("Read the [price list](https://old.example/prices) first.")
+	b := r.registered("c1", elena)
+	r.published("Read the [price list](https://new.example/prices) first.")
+	b.open("/").wants(200, "Removed: price list (https://old.example/prices)", "Added: price list (https://new.example/prices)")
 }
 
 func TestAskedAgainWithDifferences(t *testing.T) {

@@ -52,11 +52,11 @@ func TestCase2ForwardedToAColleague(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		link := r.invited("c1", elena)
 		r.asks(link).wants(200, "We have asked Northwind Utilities", jo)
-		r.asks(link).wants(200, "We have asked Northwind Utilities") // as neutral the second time
+		r.asks(link).wants(409, "Somebody has already asked with this link", "Northwind Utilities decides", "yours was not sent").lacks("We have asked", "an invitation goes to", "Jo Doe", jo)
 		tab, staff := r.office()
 		staff.open("/").wants(200, "1 request for access")
 		staff.open("/requests").wants(200, "Jo Doe", jo, "I <b>pay</b>", "Rivera Family").lacks("<b>pay")
-		p := tab.open(tabOf+"c1").wants(200, "Requests for access", "Jo Doe", "Access asked for")
+		p := tab.open(tabOf+"c1").wants(200, "Requests for access", "Jo Doe", "Access asked for", "Payer: Sees invoices and may pay. Viewer: Sees invoices, and is not offered to pay.")
 		p = staff.press(p, "Approve", "right", "viewer").landed(tab, "c1").wants(200, "The invitation to the person who asked is on its way.", "Invited on request").lacks("Jo Doe")
 		if n := strings.Count(p.text(), "Send Invitation"); n != 1 {
 			t.Errorf("%d buttons to send an invitation", n)
@@ -64,6 +64,10 @@ func TestCase2ForwardedToAColleague(t *testing.T) {
 		m := r.mail("access", jo, 1)
 		if m.CustomerID != "c1" || m.Permit == "" {
 			t.Errorf("mail = %+v", m)
+		}
+		if m.Subject != "Your request to Northwind Utilities" || !strings.Contains(m.Text, "Hello Jo Doe,") ||
+			!strings.Contains(m.Text, "You asked Northwind Utilities for access") || strings.Contains(m.Text, "Rivera") {
+			t.Errorf("%s\n%s", m.Subject, m.Text)
 		}
 		b := r.browser(northwind)
 		p = b.press(b.open(linkOf(t, m)), "Sign Up", "email", jo, "password", secret)
@@ -166,7 +170,8 @@ func TestCase19OneEmailSeveralCustomers(t *testing.T) {
 			}
 		}
 		p := b.open("/").wants(200, "Northwind Utilities added Rivera Rentals LLC to your portal.", "Add all")
-		p = b.press(p, "Add all").wants(200, "2 customers were added to your portal.").lacks("Add all")
+		p = b.press(p, "Add all").wants(200, "2 customers were added to your portal. The menu at the top switches between them.", "You owe", "June weekly service").lacks("Add all", "Harbor only")
+		p = b.press(b.press(p, "Sign out"), "Sign in", "email", elena, "password", secret).wants(200, "June weekly service") // still the first one
 		b.press(p, "Rivera Rentals LLC").wants(200, "Rentals only").lacks("June weekly service")
 		b.do(http.MethodPost, "/offers/all", url.Values{}).wants(303) // nothing is left to add
 	})

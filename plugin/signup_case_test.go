@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +173,33 @@ func TestCase4ExpiredConfirmation(t *testing.T) {
 	if n := len(r.Host.Mails()); n != 3 {
 		t.Errorf("%d mails, the limit did not hold", n)
 	}
+}
+
+// TestCase5RevokedDuringSignUp: **Continue** does not lead back to a link that opens
+// nothing any more; a sign-up that another one replaced is told as before.
+func TestCase5RevokedDuringSignUp(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		link := r.invited("c1", elena)
+		b := r.browser(northwind)
+		p := b.press(b.open(link), "Sign Up", "email", elena, "password", secret).wants(200, "Choose your customer profile")
+		late := r.browser(northwind)
+		code := late.press(late.press(late.open(link+"?again=1"), "Sign Up", "email", elena, "password", newSecret), "Continue").wants(200, "Check your mail")
+		b.press(p, "Continue").wants(409, "This sign-up has ended", "Open the link in your invitation again")
+		tab, staff := r.office()
+		staff.press(tab.open(tabOf+"c1"), "Revoke").wants(303)
+		late.press(code, "Confirm my email", "code", "123456").wants(409, "This link is no longer valid", "Northwind Utilities has taken this invitation back").lacks("Open the link in your invitation again")
+		late.open(link).wants(200, "This link is no longer valid")
+		b.do(http.MethodPost, "/sign-up/profile", url.Values{"signup": {"garbage"}, "profile": {"c1"}}).wants(409, "This sign-up has ended")
+
+		r.clock.advance(2 * time.Minute)
+		if _, err := r.staffInviter().Send(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		early := r.browser(northwind)
+		p = early.press(early.open(linkOf(t, r.mail("invitation", elena, 2))), "Sign Up", "email", elena, "password", secret)
+		staff.press(tab.open(tabOf+"c1"), "Revoke").wants(303)
+		early.press(p, "Continue").wants(409, "This link is no longer valid").lacks("Open the link")
+	})
 }
 
 // TestCase5Revoke is the button of staff.

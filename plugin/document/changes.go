@@ -141,18 +141,21 @@ func alike(a, b Block) bool {
 	return 2*common >= max(len(x), len(y))
 }
 
-// words marks single words.
+// words marks single words. Where only the link behind them differs, its address is
+// written out.
 func words(before, after []Span) []Span {
 	x, y := tokens(before), tokens(after)
 	var out []Span
 	from := 0
 	for _, d := range lcs.DiffLines(tokenKeys(x), tokenKeys(y)) {
-		out = append(out, y[from:d.ReplStart].spans(Same)...)
-		out = append(out, x[d.Start:d.End].spans(Removed)...)
-		out = append(out, y[d.ReplStart:d.ReplEnd].spans(Added)...)
+		out = append(out, y[from:d.ReplStart].spans(Same, false)...)
+		went, came := x[d.Start:d.End], y[d.ReplStart:d.ReplEnd]
+		same := went.text() == came.text()
+		out = append(out, went.spans(Removed, same)...)
+		out = append(out, came.spans(Added, same)...)
 		from = d.ReplEnd
 	}
-	return joined(append(out, y[from:].spans(Same)...))
+	return joined(append(out, y[from:].spans(Same, false)...))
 }
 
 // marked is all of the words with one mark.
@@ -188,13 +191,22 @@ func (t token) key() string { return strings.TrimSpace(t.Text) + "\x00" + t.Href
 
 type tokenList []token
 
-func (l tokenList) spans(m Mark) []Span {
+func (l tokenList) spans(m Mark, spelled bool) []Span {
 	out := make([]Span, len(l))
 	for i, t := range l {
 		out[i] = t.Span
-		out[i].Mark = m
+		out[i].Mark, out[i].Spelled = m, spelled
 	}
 	return out
+}
+
+// text is the words alone.
+func (l tokenList) text() string {
+	var b strings.Builder
+	for _, t := range l {
+		b.WriteString(t.Text)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 func tokens(spans []Span) tokenList {

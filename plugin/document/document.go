@@ -61,6 +61,8 @@ type Span struct {
 	// Href is where a link leads, https or mailto; empty for no link.
 	Href string
 	Mark Mark
+	// Spelled writes out where the link leads: nothing else of it changed.
+	Spelled bool
 }
 
 // The deepest that headings and lists go.

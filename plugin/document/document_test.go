@@ -103,20 +103,23 @@ func changes(before, after string) string {
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ before, after, want string }{
-		"none":            {"# A\n\nb", "A\n===\n\nb", ""},
-		"looks only":      {"a *b*", "a **b**", ""},
-		"a word":          {"# H\n\nWe ask you to pay in 30 days.\n\nSame.", "# H\n\nWe ask you to pay in 14 days.\n\nSame.", "<h3>H</h3><p>We ask you to pay in [-30-] [+14+] days.</p>"},
-		"added":           {"# H\n\na", "# H\n\na\n\nNew one.", "<h3>H</h3><p>[+New one.+]</p>"},
-		"removed":         {"a\n\nOld one.\n\nc", "a\n\nc", "<p>[-Old one.-]</p>"},
-		"rewritten":       {"Nothing alike here.", "Some other words stand now.", "<p>[-Nothing alike here.-]</p><p>[+Some other words stand now.+]</p>"},
-		"link":            {"see [this page](https://a.example)", "see [this page](https://b.example)", `<p>see [-<a href="https://a.example" rel="nofollow noreferrer">this page</a>-] [+<a href="https://b.example" rel="nofollow noreferrer">this page</a>+]</p>`},
-		"heading":         {"# Old name\n\na", "# New name\n\na", "<h3>[-Old-] [+New+] name</h3>"},
-		"item":            {"- a\n- b", "- a\n- b\n- c", "<ul><li>[+c+]</li></ul>"},
-		"numbers move on": {"1. first item\n2. third item", "1. first item\n2. second thing\n3. third item", `<ol><li value="2">[+second thing+]</li></ol>`},
-		"went, then came": {"a\n\n# One\n\nx y z\n\n# Two\n\np q r", "a\n\n# Four\n\nx y zz\n\nNew.", "<h3>[-One-]</h3><h3>[+Four+]</h3><p>x y [-z-] [+zz+]</p><h3>[-Two-]</h3><p>[-p q r-]</p><p>[+New.+]</p>"},
-		"section gone":    {"# One\n\na\n\n# Two\n\nb", "# One\n\na", "<h3>[-Two-]</h3><p>[-b-]</p>"},
-		"nothing before":  {"", "a", "<p>[+a+]</p>"},
-		"escaped":         {"a b c d", "a b c <i>", "<p>a b c [-d-] [+&lt;i&gt;+]</p>"},
+		"none":               {"# A\n\nb", "A\n===\n\nb", ""},
+		"looks only":         {"a *b*", "a **b**", ""},
+		"a word":             {"# H\n\nWe ask you to pay in 30 days.\n\nSame.", "# H\n\nWe ask you to pay in 14 days.\n\nSame.", "<h3>H</h3><p>We ask you to pay in [-30-] [+14+] days.</p>"},
+		"added":              {"# H\n\na", "# H\n\na\n\nNew one.", "<h3>H</h3><p>[+New one.+]</p>"},
+		"removed":            {"a\n\nOld one.\n\nc", "a\n\nc", "<p>[-Old one.-]</p>"},
+		"rewritten":          {"Nothing alike here.", "Some other words stand now.", "<p>[-Nothing alike here.-]</p><p>[+Some other words stand now.+]</p>"},
+		"link":               {"see [this page](https://a.example)", "see [this page](https://b.example)", `<p>see [-<a href="https://a.example" rel="nofollow noreferrer">this page</a> <span class="muted">(https://a.example)</span>-] [+<a href="https://b.example" rel="nofollow noreferrer">this page</a> <span class="muted">(https://b.example)</span>+]</p>`},
+		"link, new words":    {"we ask you to see [one page](https://a.example)", "we ask you to see [two pages](https://b.example)", `<p>we ask you to see [-<a href="https://a.example" rel="nofollow noreferrer">one page</a>-] [+<a href="https://b.example" rel="nofollow noreferrer">two pages</a>+]</p>`},
+		"link in the middle": {"see [here](https://a.example) for more", "see [here](https://b.example) for more", `<p>see [-<a href="https://a.example" rel="nofollow noreferrer">here</a> <span class="muted">(https://a.example)</span>-] [+<a href="https://b.example" rel="nofollow noreferrer">here</a> <span class="muted">(https://b.example)</span>+] for more</p>`},
+		"became a link":      {"see this page", "see this [page](https://b.example)", `<p>see this [-page-] [+<a href="https://b.example" rel="nofollow noreferrer">page</a> <span class="muted">(https://b.example)</span>+]</p>`},
+		"heading":            {"# Old name\n\na", "# New name\n\na", "<h3>[-Old-] [+New+] name</h3>"},
+		"item":               {"- a\n- b", "- a\n- b\n- c", "<ul><li>[+c+]</li></ul>"},
+		"numbers move on":    {"1. first item\n2. third item", "1. first item\n2. second thing\n3. third item", `<ol><li value="2">[+second thing+]</li></ol>`},
+		"went, then came":    {"a\n\n# One\n\nx y z\n\n# Two\n\np q r", "a\n\n# Four\n\nx y zz\n\nNew.", "<h3>[-One-]</h3><h3>[+Four+]</h3><p>x y [-z-] [+zz+]</p><h3>[-Two-]</h3><p>[-p q r-]</p><p>[+New.+]</p>"},
+		"section gone":       {"# One\n\na\n\n# Two\n\nb", "# One\n\na", "<h3>[-Two-]</h3><p>[-b-]</p>"},
+		"nothing before":     {"", "a", "<p>[+a+]</p>"},
+		"escaped":            {"a b c d", "a b c <i>", "<p>a b c [-d-] [+&lt;i&gt;+]</p>"},
 	} {
 		if diff := cmp.Diff(tt.want, changes(tt.before, tt.after)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

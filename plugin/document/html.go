@@ -192,13 +192,11 @@ func (w *writer) span(s Span) {
 		words = "<em>" + words + "</em>"
 	}
 	href := template.HTMLEscapeString(s.Href)
-	switch {
-	case s.Href == "":
-	case w.look.Spelled && (s.Text == s.Href || "mailto:"+s.Text == s.Href):
-	case w.look.Spelled:
-		words += ` <span class="muted">(` + href + `)</span>`
-	default:
+	if s.Href != "" && !w.look.Spelled {
 		words = `<a href="` + href + `">` + words + `</a>`
+	}
+	if s.Href != "" && (w.look.Spelled || s.Spelled) && s.Text != s.Href && "mailto:"+s.Text != s.Href {
+		words += ` <span class="muted">(` + href + `)</span>`
 	}
 	w.b.WriteString(words)
 }

@@ -103,6 +103,8 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 		l.Kind, l.Button, l.NotMe = openKind(m), "", m.NotMe
 	case m.HasAccount:
 		l.Kind, l.Button, l.URL = KindAdd, "", portalURL+"/sign-in"
+	case m.Asked:
+		l.Kind, l.CustomerName = KindApproved, m.Name
 	}
 	return l
 }

@@ -76,6 +76,10 @@ func letters() map[string]mail.Letter {
 		},
 		"known":   {Kind: mail.KindKnown, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until},
 		"unknown": {Kind: mail.KindUnknown, To: "elena@riverafamily.example", URL: "https://pay.example.com/portal/northwind/sign-up?again=1", ExpiresAt: until},
+		"approved": {
+			Kind: mail.KindApproved, To: "jo@acme.example", CustomerID: "c1", CustomerName: "Jo Doe",
+			URL: "https://pay.example.com/portal/northwind/welcome/8Hq2Zk7M", ExpiresAt: until,
+		},
 		"add": {
 			Kind: mail.KindAdd, To: "elena@riverafamily.example", CustomerID: "c2", CustomerName: "Rivera Rentals LLC",
 			URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until,

@@ -119,6 +119,13 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.notice.open")
 		p.Validity = p.T("mail.declined.valid")
 		p.Unexpected = p.T("mail.declined.unexpected")
+	case KindApproved:
+		p.Subject = p.T("mail.approved.subject", "Biller", p.Biller)
+		p.Preview = p.T("mail.approved.preview", "Date", p.Date(l.ExpiresAt))
+		p.Lead = p.T("mail.approved.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.invitation.button")
+		p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.approved.unexpected")
 	default:
 		p.Subject = p.T("mail.invitation.subject")
 		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))

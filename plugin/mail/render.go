@@ -40,6 +40,9 @@ const (
 	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
 	KindAdd = "add"
+	// KindApproved is mail 1 to somebody who asked for access; CustomerName is what
+	// they called themselves.
+	KindApproved = "approved"
 	// KindDeclined tells somebody that the biller gave no access.
 	KindDeclined = "declined"
 )

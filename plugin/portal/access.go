@@ -32,6 +32,9 @@ var (
 	ErrAccessLong = apperr.Field("message", "Keep the message under 500 characters.")
 	// ErrAccessDecided (Conflict) is a request that was decided already, or has expired.
 	ErrAccessDecided = apperr.Errorf(apperr.Conflict, "This request was decided already, or is older than 14 days.")
+	// ErrAccessOpen (Conflict) is a link with which somebody has asked already, and
+	// nobody has decided yet: nothing was kept.
+	ErrAccessOpen = apperr.Errorf(apperr.Conflict, "Somebody has already asked with this link.")
 	// ErrAccessHas (Conflict) is a request of somebody who has access already.
 	ErrAccessHas = apperr.Errorf(apperr.Conflict, "This address has access to the customer already.")
 )
@@ -167,8 +170,8 @@ func (s *Service) askable(ctx context.Context, c Caller, token string) (Link, er
 }
 
 // AskAccess asks staff for access with an invitation that went to another
-// address. The answer is the same whether a request is kept, one is open already,
-// or the address is known. Invalid with the fields "name", "email" and "message";
+// address. The answer is the same whether the address is known or not. ErrAccessOpen
+// if the link has an open request, whoever made it; Invalid with the fields "name", "email" and "message";
 // TooManyRequests after AccessAsks and GuardAccess; ErrLinkDead, ErrUnknownLink.
 func (s *Service) AskAccess(ctx context.Context, c Caller, token, name, email, message string) error {
 	link, err := s.askable(ctx, c, token)
@@ -186,7 +189,10 @@ func (s *Service) AskAccess(ctx context.Context, c Caller, token, name, email, m
 	r.ID, r.CreatedAt, r.ExpiresAt = a.ID, a.At, a.At.Add(AccessRequestLife)
 	a.CustomerID, a.Object = r.CustomerID, r.ID
 	kept, err := s.Store.AskAccess(ctx, c.BillerID, link.Token.Hash, r, a)
-	if err == nil && kept {
+	if err == nil && !kept {
+		err = ErrAccessOpen
+	}
+	if err == nil {
 		s.did(ctx, c, a)
 	}
 	return err

@@ -27,6 +27,7 @@ const (
 	ActionInvitationRevoked Action = "invitation.revoked"
 	ActionSessionStarted    Action = "session.started"
 	ActionAgreementAccepted Action = "agreement.accepted"
+	ActionAgreementDeclined Action = "agreement.declined"
 	// ActionAgreementPublished and ActionAgreementWithdrawn are of staff, about a
 	// version, the Object.
 	ActionAgreementPublished Action = "agreement.published"

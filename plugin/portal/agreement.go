@@ -24,9 +24,10 @@ type AgreementStore interface {
 	// holder names and starts session (its UserID is filled in here). Of parallel
 	// calls one wins, the others get ErrSignUpEnded or ErrSignedOut.
 	AcceptAgreement(ctx context.Context, biller string, holder HolderHash, a Acceptance, session Session, did Activity) (Session, error)
-	// DeclineAgreement ends the session, or lets go of the handle: the person can
-	// come back by signing in.
-	DeclineAgreement(ctx context.Context, biller string, holder HolderHash, now time.Time) error
+	// DeclineAgreement ends the session, or lets go of the handle, and keeps the
+	// activity (its UserID is filled in here): the person can come back by signing
+	// in. It returns that user, empty for a holder that does not stand for anybody.
+	DeclineAgreement(ctx context.Context, biller string, holder HolderHash, did Activity) (userID string, err error)
 }
 
 // Agreement returns the version in force, to anybody.
@@ -62,7 +63,17 @@ func (s *Service) Accept(ctx context.Context, c Caller, holder Holder, version s
 // Decline signs the person out; signing in again leads back to the agreement.
 // It does nothing for a holder that does not stand for anybody.
 func (s *Service) Decline(ctx context.Context, c Caller, holder Holder) error {
-	return s.Store.DeclineAgreement(ctx, c.BillerID, s.holderHash(c, holder), s.Now())
+	current, err := s.Store.Agreement(ctx, c.BillerID, s.Now())
+	if err != nil {
+		return err
+	}
+	did := s.activity(c, ActionAgreementDeclined, "")
+	did.Detail = map[string]string{"version": current.Version}
+	did.UserID, err = s.Store.DeclineAgreement(ctx, c.BillerID, s.holderHash(c, holder), did)
+	if err == nil && did.UserID != "" {
+		s.did(ctx, c, did)
+	}
+	return err
 }
 
 func (s *Service) holderHash(c Caller, h Holder) HolderHash {

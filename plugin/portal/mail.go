@@ -54,6 +54,10 @@ type Mail struct {
 	To           string
 	CustomerID   string
 	CustomerName string
+	// Asked means that the person asked for access, and staff agreed; Name is what
+	// they called themselves, which may be empty.
+	Asked bool
+	Name  string
 	// HasAccount means that the person signs in instead of signing up.
 	HasAccount bool
 	// Link is the welcome, confirmation or reset link, or that of "This wasn't me".
@@ -95,7 +99,8 @@ type MailSource struct {
 	Account Account
 	// Address is a change of address; Account is whoever has the new one.
 	Address AddressChange
-	// Access is the request that MailAccess answers.
+	// Access is the request that MailAccess answers, or that Invitation does; its
+	// Name is empty once the request is forgotten.
 	Access AccessRequest
 }
 
@@ -123,6 +128,7 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 	m := Mail{Ref: ref, CustomerID: src.Customer.ID, CustomerName: src.Customer.Label(), HasAccount: src.HasAccount}
 	switch ref.Kind {
 	case MailInvitation:
+		m.Asked, m.Name = src.Invitation.RequestID != "", src.Access.Name
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
 		if src.Invitation.RequestID != "" {

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -43,6 +44,15 @@ func (v SessionView) Customer(id string) (Grant, error) {
 		}
 	}
 	return Grant{}, apperr.Errorf(apperr.NotFound, "This page does not exist.")
+}
+
+// First returns the grant that the person has had longest, the first by name of
+// several made at once: others that are added later never take its place.
+func (v SessionView) First() (_ Grant, ok bool) {
+	if len(v.Grants) == 0 {
+		return Grant{}, false
+	}
+	return slices.MinFunc(v.Grants, func(a, b Grant) int { return a.CreatedAt.Compare(b.CreatedAt) }), true
 }
 
 // SignedIn is the answer to a sign-in that went well. Exactly one of Session and

@@ -160,6 +160,9 @@ type SignUpStore interface {
 	Register(ctx context.Context, biller string, generation int, su SignUp, a Activity) error
 	// Pending returns ErrSignUpEnded for a handle that no live sign-up has.
 	Pending(ctx context.Context, biller, handleHash string, now time.Time) (Pending, error)
+	// SignUpRevoked tells whether a sign-up ended while its invitation was revoked;
+	// false for an unknown id.
+	SignUpRevoked(ctx context.Context, biller, signUpID string) (bool, error)
 	// TakeOver gives a live sign-up a new handle, which ends the old one.
 	TakeOver(ctx context.Context, biller, signUpID, handleHash string, now time.Time) error
 	// Choose keeps the customers chosen and, the first time, sends the
@@ -330,6 +333,15 @@ func (s *Service) SignUp(ctx context.Context, c Caller, handle string) (SignUpSt
 		return SignUpState{}, err
 	}
 	return s.state(p, "", s.Now()), nil
+}
+
+// SignUpRevoked tells whether the sign-up with this SignUpState.ID is over because
+// the biller took its invitation back: its link would open nothing either.
+func (s *Service) SignUpRevoked(ctx context.Context, c Caller, signUpID string) (bool, error) {
+	if signUpID == "" || !Knowable(signUpID) {
+		return false, nil
+	}
+	return s.Store.SignUpRevoked(ctx, c.BillerID, signUpID)
 }
 
 func (s *Service) pending(ctx context.Context, c Caller, handle string) (Pending, error) {

@@ -115,8 +115,11 @@ func TestAskingForAccessRevealsAndKeepsLittle(t *testing.T) {
 		wantCode(t, w.AskAccess(ctx, c, "garbage", "Sam", colleague, ""), apperr.NotFound)
 		wantCode(t, w.AskAccess(ctx, public(w.other), link, "Sam", colleague, ""), apperr.NotFound)
 		w.requested(t, link, colleague)
-		must(t, w.AskAccess(ctx, c, link, "Zoë", "zoe@bücher.example", "")) // as silent about a known address
-		must(t, w.AskAccess(ctx, c, link, "Max", "max@acme.com", ""))
+		for _, address := range []string{"zoe@bücher.example", "max@acme.com"} { // as silent about a known address
+			if err := w.AskAccess(ctx, c, link, "Zoë", address, ""); !errors.Is(err, portal.ErrAccessOpen) {
+				t.Errorf("a second request for %s: %v", address, err)
+			}
+		}
 		if n, err := w.CountAccessRequests(ctx, w.caller); err != nil || n != 1 {
 			t.Errorf("%d open requests of one link, %v", n, err)
 		}

@@ -201,46 +201,58 @@ func tellCustomers(ctx context.Context, q querier, biller string, customerIDs []
 }
 
 // DeclineAgreement implements portal.AgreementStore.
-func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) error {
-	return again(func() error { return s.declineAgreement(ctx, biller, holder, now) })
+func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder portal.HolderHash, did portal.Activity) (userID string, err error) {
+	err = again(func() error {
+		userID, err = s.declineAgreement(ctx, biller, holder, did)
+		return err
+	})
+	return userID, err
 }
 
-func (s *Store) declineAgreement(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) error {
+func (s *Store) declineAgreement(ctx context.Context, biller string, holder portal.HolderHash, did portal.Activity) (string, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer tx.Rollback()
-	userID, err := holderUser(ctx, tx, biller, holder, now)
+	userID, err := holderUser(ctx, tx, biller, holder, did.At)
 	switch {
 	case apperr.Is(err, apperr.Unauthenticated), apperr.Is(err, apperr.Conflict):
-		return nil
+		return "", nil
 	case err != nil:
-		return err
+		return "", err
 	}
 	customers, err := grantedCustomers(ctx, tx, biller, userID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if _, err := s.lockWithCustomers(ctx, tx, biller, userID, customers); apperr.Is(err, apperr.NotFound) {
-		return nil // erased meanwhile
+		return "", nil // erased meanwhile
 	} else if err != nil {
-		return err
+		return "", err
 	}
+	first := false
 	if holder.Session != "" {
-		_, err = deleteSession(ctx, tx, biller, holder.Session)
+		first, err = deleteSession(ctx, tx, biller, holder.Session)
 	} else {
-		_, err = tx.ExecContext(ctx, `
+		first, err = one(ctx, tx, `
 			UPDATE signups
 			SET handle_hash = ''
 			WHERE biller_id = $1 AND handle_hash = $2`, biller, holder.Handle)
 	}
 	if err != nil {
-		return fmt.Errorf("let go: %w", err)
+		return "", fmt.Errorf("let go: %w", err)
 	}
-	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryDeclined, Detail: "The user agreement was declined. Signing in leads back to it."}
+	if !first {
+		return "", nil
+	}
+	entry := portal.HistoryEntry{At: did.At, Kind: portal.HistoryDeclined, Detail: "The user agreement was declined. Signing in leads back to it."}
 	if err := tellCustomers(ctx, tx, biller, customers, entry); err != nil {
-		return err
+		return "", err
 	}
-	return tx.Commit()
+	did.UserID = userID
+	if err := s.record(ctx, tx, biller, did); err != nil {
+		return "", err
+	}
+	return userID, tx.Commit()
 }

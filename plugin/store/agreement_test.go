@@ -50,8 +50,13 @@ func TestDeclineWithASession(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
 		ctx, c := t.Context(), public(w.caller)
+		log := &trail{up: true}
+		w.Trail = log
 		session := w.signedUp(t, "c1")
-		must(t, w.Decline(ctx, c, portal.Holder{Session: session}))
+		counts := race(func(int) error { return w.Decline(ctx, c, portal.Holder{Session: session}) })
+		if counts[""] != 16 {
+			t.Errorf("16 declining at once: %v", counts)
+		}
 		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
 			t.Errorf("the session after declining = %v", err)
 		}
@@ -61,6 +66,26 @@ func TestDeclineWithASession(t *testing.T) {
 		for _, h := range []portal.Holder{{}, {Handle: "garbage"}, {Session: "garbage"}} {
 			_, err := w.Accept(ctx, c, h, portal.DefaultAgreementVersion)
 			wantCode(t, err, apperr.Unauthenticated)
+		}
+		declined := 0
+		view, err := w.Service.Customer(ctx, w.caller, "c1")
+		must(t, err)
+		for _, a := range view.History {
+			if a.Kind == portal.HistoryDeclined {
+				declined++
+			}
+		}
+		if declined != 1 {
+			t.Errorf("declined %d times in the history", declined)
+		}
+		var told []portal.Activity
+		for _, a := range log.written {
+			if a.Action == portal.ActionAgreementDeclined {
+				told = append(told, a)
+			}
+		}
+		if len(told) != 1 || told[0].UserID == "" || told[0].Detail["version"] != portal.DefaultAgreementVersion || told[0].IP != "203.0.113.7" {
+			t.Errorf("declined, says the audit: %+v", told)
 		}
 	})
 }

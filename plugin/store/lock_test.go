@@ -31,7 +31,8 @@ type scene struct {
 	a, b, d, e       portal.Customer
 	user             string
 	session, second  string
-	offer, linkD     string
+	offer            string
+	linkB, linkD     string
 	handle, confirm  string
 	code, newAddress string
 	reset, newLink   string
@@ -67,7 +68,7 @@ func (w *world) mustScene(t *testing.T) *scene {
 	in, err = w.SignIn(ctx, from(s.c, "phone"), s.a.Email, goodPassword)
 	must(t, err)
 	s.second = in.Session
-	s.invite(t, s.b.ID)
+	s.linkB = s.invite(t, s.b.ID)
 	s.offer = s.newest(t, "invitations")
 	s.linkD = s.invite(t, s.d.ID)
 	state, err = w.Register(ctx, s.c, s.linkD, s.d.Email, goodPassword)
@@ -159,7 +160,7 @@ func (s *scene) actions() map[string]func(context.Context) error {
 		"resend proof":      func(ctx context.Context) error { return s.ResendProof(ctx, c, s.proof) },
 		"sign out":          func(ctx context.Context) error { return s.SignOut(ctx, c, s.second) },
 		"decline agreement": func(ctx context.Context) error { return s.Decline(ctx, c, portal.Holder{Session: s.second}) },
-		"ask access":        func(ctx context.Context) error { return s.AskAccess(ctx, c, s.linkD, "Max", "max"+s.newAddress, "") },
+		"ask access":        func(ctx context.Context) error { return s.AskAccess(ctx, c, s.linkB, "Max", "max"+s.newAddress, "") },
 		"new link":          func(ctx context.Context) error { return s.RequestNewLink(ctx, c, s.linkD) },
 	}
 	for name, do := range map[string]func(context.Context) (any, error){

@@ -66,6 +66,12 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 	if src.Invitation, err = findInvitation(ctx, s.db.R, biller, invitationID); err != nil {
 		return portal.MailSource{}, err
 	}
+	if src.Invitation.RequestID != "" {
+		src.Access, err = s.AccessRequest(ctx, biller, src.Invitation.RequestID)
+		if err != nil && !apperr.Is(err, apperr.NotFound) {
+			return portal.MailSource{}, err
+		}
+	}
 	customer, err := findCustomer(ctx, s.db.R, biller, src.Invitation.CustomerID)
 	if err != nil {
 		return portal.MailSource{}, err

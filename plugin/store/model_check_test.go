@@ -163,6 +163,22 @@ func (k *walk) checkSessions(ctx context.Context, c portal.Caller) {
 		if _, err := k.Offers(ctx, public(c), s.secret); (err != nil) != view.AgreementPending {
 			k.tb.Errorf("a page behind the gate: %v, pending %v", err, view.AgreementPending)
 		}
+		k.checkBesideGate(ctx, public(c), view, s.who)
+	}
+}
+
+// checkBesideGate: what somebody accepted before can be proven, whether or not the
+// version in force is accepted.
+func (k *walk) checkBesideGate(ctx context.Context, c portal.Caller, view portal.SessionView, who *human) {
+	k.tb.Helper()
+	list, err := k.Acceptances(ctx, c, view)
+	if err != nil || len(list) != len(who.accepted) {
+		k.tb.Errorf("%+v accepted %d versions: %v", who, len(list), err)
+	}
+	for _, a := range list {
+		if p, err := k.MyProof(ctx, c, view, a.Version); err != nil || !who.accepted[a.Version] || !p.Intact() {
+			k.tb.Errorf("the proof of version %s of %+v: %v", a.Version, who, err)
+		}
 	}
 }
 

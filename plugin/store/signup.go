@@ -240,6 +240,20 @@ func moveSignUp(ctx context.Context, q querier, biller string, su portal.SignUp,
 	return nil
 }
 
+// SignUpRevoked implements portal.SignUpStore.
+func (s *Store) SignUpRevoked(ctx context.Context, biller, signUpID string) (bool, error) {
+	var id string
+	found, err := get(ctx, s.db.R, &id, `
+		SELECT s.id
+		FROM signups s
+		JOIN invitations i ON i.biller_id = s.biller_id AND i.id = s.invitation_id
+		WHERE s.biller_id = $1 AND s.id = $2 AND s.step = 'void' AND i.state = 'revoked'`, biller, signUpID)
+	if err != nil {
+		return false, fmt.Errorf("find revoked sign-up: %w", err)
+	}
+	return found, nil
+}
+
 // Pending implements portal.SignUpStore.
 func (s *Store) Pending(ctx context.Context, biller, handleHash string, now time.Time) (portal.Pending, error) {
 	row, err := pendingRow(ctx, s.db.R, biller, handleHash, now)

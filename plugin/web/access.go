@@ -53,7 +53,8 @@ func (v *visit) askPage(status int, masked string, f *web.Form) error {
 	})
 }
 
-// ask keeps the request; the answer never tells what became of it.
+// ask keeps the request. The answer tells of another one that is open, nothing
+// about who made it, and never what becomes of either.
 func (s *Web) ask(v *visit) error {
 	token := v.r.PathValue("token")
 	masked, err := s.service.AccessForm(v.r.Context(), v.caller, token)
@@ -68,6 +69,10 @@ func (s *Web) ask(v *visit) error {
 		err = s.service.AskAccess(v.r.Context(), v.caller, token, f.Text("name"), f.Text("email"), f.Value("message"))
 	}
 	switch {
+	case errors.Is(err, portal.ErrAccessOpen):
+		return v.message(http.StatusConflict, messagePage{
+			Icon: "people", Heading: v.T("access.already.title"), Lead: v.Rich("access.already.lead", "Biller", v.Name()),
+		})
 	case err != nil && isLinkError(err):
 		return v.askFailed(err)
 	case err != nil && v.fail(f, err, afterTries()):

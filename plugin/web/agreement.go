@@ -20,6 +20,10 @@ type agreementPage struct {
 	Body template.HTML
 	// Before is set for somebody who accepted an earlier version.
 	Before *earlier
+	// Accepted are the versions that somebody who is signed in accepted before, and
+	// Erase is where they end the sign-in: neither asks for this acceptance.
+	Accepted []acceptanceRow
+	Erase    string
 }
 
 // earlier is the version that somebody accepted before, and what is new since.
@@ -60,7 +64,8 @@ func (v *visit) earlier(h portal.Holder, now portal.Agreement) (*earlier, error)
 	return &earlier{Version: before.Version, On: v.TimeDate(at), Changes: v.changes(before, v.web.documents.Parse(now.Markdown()), false)}, nil
 }
 
-// accepting is who may accept now, and the way that led here.
+// accepting is who may accept now, and the way that led here. Somebody with a
+// session has no such way.
 type accepting struct {
 	portal.Holder
 	steps
@@ -92,6 +97,7 @@ func (v *visit) holder() (h accepting, done bool, err error) {
 	case !session.AgreementPending:
 		return h, true, v.redirect("/")
 	}
+	v.session = session
 	return accepting{Holder: portal.Holder{Session: v.cookie(cookieSession)}}, false, nil
 }
 
@@ -114,6 +120,12 @@ func (v *visit) acceptPage(status int, h accepting, f *web.Form) error {
 	}
 	p := v.agreementPage(a, before, f)
 	p.steps = h.steps
+	if h.Session != "" {
+		p.Erase = v.Path("/security/erase")
+		if p.Accepted, err = v.myAcceptances(); err != nil {
+			return err
+		}
+	}
 	return v.web.pages.signupAgreement.Render(v.w, v.r, status, p)
 }
 

@@ -75,13 +75,14 @@ type openInvoice struct {
 	Balance, Of         string
 }
 
-// portalPage picks the customer: the one chosen before, if it is still granted.
+// portalPage picks the customer: the one chosen before, if it is still granted, else
+// the one the person has had longest, so that adding others switches nothing.
 func (v *visit) portalPage(title, current string) portalPage {
 	p := portalPage{frame: v.titled(title), Profiles: v.session.Grants, SignInEmail: v.session.Email, Current: current}
 	if chosen, err := v.session.Customer(v.cookie(cookieProfile)); err == nil {
 		p.Profile = chosen
-	} else if len(v.session.Grants) > 0 {
-		p.Profile = v.session.Grants[0]
+	} else if first, ok := v.session.First(); ok {
+		p.Profile = first
 	} else {
 		p.Profile.Name = v.session.Email
 	}

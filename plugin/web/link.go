@@ -49,6 +49,10 @@ func (v *visit) deadLink(link portal.LinkView) messagePage {
 			Links: []action{{Label: v.T("access.ask", "Biller", v.Name()), Href: here + "/access", Quiet: true}},
 		}
 	}
+	return v.revokedPage()
+}
+
+func (v *visit) revokedPage() messagePage {
 	return messagePage{Icon: "bar", Heading: v.T("message.gone.title"), Lead: v.Rich("message.revoked.lead", "Biller", v.Name())}
 }
 

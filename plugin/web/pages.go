@@ -106,7 +106,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		signupProfile:      load(l, l.public, "signup_profile.html", profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}),
 		signupConfirm:      load(l, l.public, "signup_confirm.html", confirmPage{frame: f, form: form, steps: steps}),
 		signupLink:         load(l, l.public, "signup_link.html", confirmLinkPage{frame: f, form: form, steps: steps, AskPassword: true}),
-		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, Before: &earlier{Changes: "-"}}),
+		signupAgreement:    load(l, l.public, "signup_agreement.html", agreementPage{frame: f, form: form, steps: steps, Before: &earlier{}}, agreementPage{frame: f, form: form, Before: &earlier{Changes: "-"}, Accepted: make([]acceptanceRow, 1), Erase: "-"}),
 		open:               load(l, l.public, "open.html", openPage{frame: f, form: form, steps: steps}),
 		openCode:           load(l, l.public, "open_code.html", openPage{frame: f, form: form, steps: steps}),
 		openChoose:         load(l, l.public, "open_choose.html", chooseOpenPage{profilePage: profilePage{frame: f, form: form, steps: steps, Profiles: make([]portal.Profile, 2)}}),
@@ -115,7 +115,7 @@ func newPages(texts *catalogue.Catalogue) (pages, error) {
 		version:   load(l, l.staff, "agreement_version.html", versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}, Before: "-", Changes: "-"}, versionPage{frame: f, Row: versionRow{Badge: badge{Icon: "info"}}}),
 		draft:     load(l, l.staff, "agreement_draft.html", draftPage{frame: f, form: failedForm("text", "on"), Preview: "-", Changes: "-"}, draftPage{frame: f, form: form}),
 		accessAsk: load(l, l.public, "access_ask.html", askPage{frame: f, form: form, steps: steps}),
-		erase:     load(l, l.public, "security_erase.html", erasePage{portalPage: signedIn, form: form}),
+		erase:     load(l, l.public, "security_erase.html", erasePage{portalPage: signedIn, form: form}, erasePage{portalPage: signedIn, form: form, Gated: true}),
 
 		accessRequests:    load(l, l.staff, "access_requests.html", requestsPage{frame: f, Requests: make([]requestRow, 1)}, requestsPage{frame: f}),
 		person:            load(l, l.staff, "person.html", personPage{frame: f, Rights: portal.Rights(), CanErase: true}, personPage{frame: f, Disabled: true, Notice: "-"}),

@@ -184,21 +184,26 @@ func (s *Web) personAct(v *visit) error {
 type erasePage struct {
 	portalPage
 	form
+	// Gated is set for who has the agreement in force yet to accept: the page leads
+	// back to it, and shows nothing of the portal.
+	Gated bool
 }
 
 func (s *Web) eraseRoutes() []publicRoute {
 	return []publicRoute{
-		{"GET /security/erase", member, s.eraseForm},
-		{"POST /security/erase", member, s.eraseMyself},
+		{"GET /security/erase", signedIn, s.eraseForm},
+		{"POST /security/erase", signedIn, s.eraseMyself},
 	}
 }
 
 func (s *Web) eraseForm(v *visit) error { return v.erasePage(http.StatusOK, nil) }
 
 func (v *visit) erasePage(status int, f *web.Form) error {
-	return v.web.pages.erase.Render(v.w, v.r, status, erasePage{
-		portalPage: v.portalPage(v.T("erase.title"), "false"), form: newForm(f, "current"),
-	})
+	p := erasePage{
+		portalPage: v.portalPage(v.T("erase.title"), "false"), form: newForm(f, "current"), Gated: v.session.AgreementPending,
+	}
+	p.SignOut = v.Path("/sign-out")
+	return v.web.pages.erase.Render(v.w, v.r, status, p)
 }
 
 // eraseMyself is **Erase my sign-in**.

@@ -15,6 +15,9 @@ type access int
 const (
 	// member needs a signed-in person who accepted the agreement in force.
 	member access = iota
+	// signedIn needs a signed-in person, who may have the agreement in force yet to
+	// accept: what people have a right to without agreeing.
+	signedIn
 	// anyone is for pages before sign-in; they check what they need themselves.
 	anyone
 )
@@ -105,8 +108,8 @@ func (s *Web) public(route publicRoute) http.Handler {
 		if err != nil {
 			return err
 		}
-		if route.access == member {
-			if done, err := v.needMember(); done || err != nil {
+		if route.access != anyone {
+			if done, err := v.needSession(route.access); done || err != nil {
 				return err
 			}
 		}

@@ -45,7 +45,7 @@ func (s *Web) securityRoutes() []publicRoute {
 		{"GET /security", member, s.securityPage},
 		{"POST /security/sessions/end", member, s.endSession},
 		{"POST /security/sessions/others", member, s.endOthers},
-		{"GET /security/agreements/{version}/{file}", member, s.myProof},
+		{"GET /security/agreements/{version}/{file}", signedIn, s.myProof},
 		{"GET /security/email", member, s.addressForm},
 		{"POST /security/email", member, s.changeAddress},
 		{"POST /security/email/confirm", member, s.confirmAddress},

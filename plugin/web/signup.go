@@ -62,14 +62,26 @@ func (v *visit) at(want portal.Step) (state portal.SignUpState, done bool, err e
 }
 
 // current returns the sign-up of this browser for a form that was sent. It has
-// answered if there is none, or if the form was drawn for another one: started
-// again in another window, where the cookie went.
+// answered if there is none, also because staff took its invitation back, or if the
+// form was drawn for another one: started again in another window, where the cookie
+// went.
 func (v *visit) current(f *web.Form) (state portal.SignUpState, done bool, err error) {
+	drawnFor := f.Text("signup")
 	state, err = v.web.service.SignUp(v.r.Context(), v.caller, v.cookie(cookieSignUp))
+	if errors.Is(err, portal.ErrSignUpEnded) {
+		revoked, lost := v.web.service.SignUpRevoked(v.r.Context(), v.caller, drawnFor)
+		switch {
+		case lost != nil:
+			return state, true, lost
+		case revoked:
+			v.dropCookie(cookieSignUp)
+			return state, true, v.message(http.StatusConflict, v.revokedPage())
+		}
+	}
 	if err != nil {
 		return state, true, v.signUpFailed(err)
 	}
-	if drawnFor := f.Text("signup"); drawnFor != "" && drawnFor != state.ID {
+	if drawnFor != "" && drawnFor != state.ID {
 		return state, true, v.message(http.StatusConflict, messagePage{
 			Icon: "people", Heading: v.T("message.overtaken.title"), Lead: v.Rich("message.overtaken.lead"),
 			Links: []action{{Label: v.T("message.overtaken.button"), Href: v.Path(stepPath(state.Step))}},

@@ -45,9 +45,9 @@ func (s *Web) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	return v, nil
 }
 
-// needMember fills in the session, or redirects to where one is made and
-// reports that the request is answered.
-func (v *visit) needMember() (done bool, err error) {
+// needSession fills in the session, or redirects to where one is made, or to the
+// agreement that a member has yet to accept, and reports that the request is answered.
+func (v *visit) needSession(a access) (done bool, err error) {
 	session, err := v.web.service.Session(v.r.Context(), v.caller, v.cookie(cookieSession))
 	switch {
 	case apperr.Is(err, apperr.Unauthenticated):
@@ -61,7 +61,7 @@ func (v *visit) needMember() (done bool, err error) {
 		return true, v.redirect("/sign-in" + next)
 	case err != nil:
 		return false, err
-	case session.AgreementPending:
+	case session.AgreementPending && a == member:
 		return true, v.redirect("/sign-up/agreement")
 	}
 	v.session = session

@@ -127,6 +127,8 @@ func portalWords(action string) string {
 		return "Sign-up started"
 	case "signup.confirmed":
 		return "Sign-up confirmed by mail"
+	case "agreement.declined":
+		return "User agreement declined"
 	case "password.reset_asked":
 		return "Customer asked for a new password"
 	case "password.ended":

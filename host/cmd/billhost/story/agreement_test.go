@@ -19,6 +19,15 @@ func (p *person) set(id, value string) {
 	}
 }
 
+// open opens what the selector finds.
+func (p *person) open(selector string) {
+	p.tb.Helper()
+	script := fmt.Sprintf("document.querySelector(%s).open = true; 0", strconv.Quote(selector))
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](script)); err != nil {
+		p.tb.Fatalf("open %s: %v\n%s", selector, err, p.text())
+	}
+}
+
 const newAgreement = `This agreement is between you and **Northwind**, the company that invited you to its customer portal ("we"). It covers how you use the portal to see and to pay what you owe us.
 
 ## 1. Your sign-in
@@ -92,6 +101,13 @@ func TestAgreement(t *testing.T) {
 	customer.heading("Customer Portal User Agreement")
 	customer.sees("What is new in version 2")
 	customer.look("agreement-differences")
+	customer.open("details")
+	customer.sees("Version 1 accepted")
+	customer.look("agreement-before")
+	customer.press("Erase my sign-in")
+	customer.heading("Erase my sign-in")
+	customer.look("agreement-erase")
+	customer.press("Back to the agreement")
 	staff.visit(p.URL + "/admin/reports/customers?q=" + address)
 	staff.sees("Pending")
 	staff.look("agreement-pending")

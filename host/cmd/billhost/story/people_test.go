@@ -23,7 +23,14 @@ func TestPeople(t *testing.T) {
 	address := invites(staff, p)
 	tab := staff.location()
 	const jo = "jo.accounts@colleague.example"
-	asksForAccess(customer, office.await(t, address, "Welcome to the Customer Portal").link(t), jo)
+	forwarded := office.await(t, address, "Welcome to the Customer Portal").link(t)
+	asksForAccess(customer, forwarded, jo)
+	customer.visit(forwarded + "/access")
+	customer.fill("Your name", "Somebody Else")
+	customer.fill("Your email", "else@colleague.example")
+	customer.press("Send the request")
+	customer.heading("Somebody has already asked with this link")
+	customer.look("people-asked-already")
 
 	staff.visit(p.URL + "/admin/addons/customer-portal/")
 	staff.sees("1 request for access")
@@ -38,7 +45,7 @@ func TestPeople(t *testing.T) {
 	staff.sees("The invitation to the person who asked is on its way.")
 	staff.look("people-tab-invited")
 
-	colleague.visit(office.await(t, jo, "Welcome to the Customer Portal").link(t))
+	colleague.visit(office.await(t, jo, "Your request to").link(t))
 	colleague.fill("Email", jo)
 	colleague.fill("Password", password)
 	colleague.press("Sign Up")
