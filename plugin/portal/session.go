@@ -29,7 +29,8 @@ type SessionView struct {
 	ExpiresAt     time.Time
 	// Typed is when the password was typed last.
 	Typed Typed
-	// AgreementPending closes every page but the agreement's.
+	// AgreementPending closes every page but the agreement's, the erasure of the
+	// sign-in and the proofs of what was accepted before.
 	AgreementPending bool
 	// Grants are the active ones on unarchived customers, by name. A page shows a
 	// customer's data only if it is among them.
@@ -62,7 +63,7 @@ type SignedIn struct {
 	// Session is the value of the session cookie, valid until ExpiresAt at most.
 	Session   string
 	ExpiresAt time.Time
-	// AgreementPending means that the session reaches only the agreement's page.
+	// AgreementPending is SessionView's.
 	AgreementPending bool
 	// Pending is the sign-up to go on with: "Confirm your email to continue".
 	Pending *SignUpState
