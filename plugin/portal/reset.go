@@ -147,7 +147,7 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password s
 	if err := s.Passwords.Check(password, account.email(), c.BillerName); err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.notEnded(ctx, account, password); err != nil {
+	if err := s.notEnded(ctx, c, account, password); err != nil {
 		return SignUpState{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
@@ -170,16 +170,23 @@ func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password s
 }
 
 // notEnded refuses the password that somebody else may know. Only the owner of the
-// mailbox gets here, so that it may take longer for some.
-func (s *Service) notEnded(ctx context.Context, account Account, password string) error {
+// mailbox gets here, so that it may take longer for some; guesses wait all the same.
+func (s *Service) notEnded(ctx context.Context, c Caller, account Account, password string) error {
 	if account.User == nil || account.User.EndedHash == "" {
 		return nil
 	}
-	same, err := s.Passwords.Verify(ctx, account.User.EndedHash, password)
-	if err == nil && same {
-		err = ErrEndedPassword
+	try := s.try(c, GuardReauth, account.User.ID)
+	if _, err := s.throttle(ctx, c, try); err != nil {
+		return err
 	}
-	return err
+	same, err := s.Passwords.Verify(ctx, account.User.EndedHash, password)
+	if err != nil {
+		return err
+	}
+	if same {
+		return ErrEndedPassword
+	}
+	return s.right(ctx, c, try)
 }
 
 // ChangePassword replaces the password of who is signed in, ends all of their
