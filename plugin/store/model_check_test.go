@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -261,21 +262,28 @@ func (k *walk) rowsOfBiller(c portal.Caller) string {
 		"billers", "customers", "customer_terms", "invitations", "history", "tokens", "users", "signups", "signup_customers", "grants", "sessions",
 		"agreements", "acceptances", "throttles", "activity", "resets", "devices", "address_changes", "access_requests", "erased_acceptances", "proofs",
 	} {
-		rows, err := k.db.R.Queryx(`SELECT * FROM `+table+` WHERE biller_id = $1`, c.BillerID)
-		must(k.tb, err)
-		for rows.Next() {
-			values, err := rows.SliceScan()
-			must(k.tb, err)
-			for i, v := range values {
-				if b, ok := v.([]byte); ok {
-					values[i] = string(b)
-				}
-			}
-			all = append(all, table+fmt.Sprint(values...))
-		}
-		must(k.tb, rows.Err())
-		must(k.tb, rows.Close())
+		all = append(all, k.rowsOfTable(c, table)...)
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
+}
+
+func (k *walk) rowsOfTable(c portal.Caller, table string) (all []string) {
+	k.tb.Helper()
+	rows, err := k.db.R.QueryContext(k.tb.Context(), `SELECT * FROM `+table+` WHERE biller_id = $1`, c.BillerID)
+	must(k.tb, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	must(k.tb, err)
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		must(k.tb, rows.Scan(into...))
+		all = append(all, table+fmt.Sprint(values))
+	}
+	must(k.tb, rows.Err())
+	return all
 }
