@@ -233,3 +233,27 @@ func (s *Service) ResendConfirmation(ctx context.Context, c Caller, handle strin
 	}
 	return s.Store.ResendConfirmation(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), s.Now())
 }
+
+// CheckConfirmation returns TooManyRequests if too many confirmations were sent
+// on one invitation, sign-ups that were started again included.
+func CheckConfirmation(sent []time.Time, now time.Time) error {
+	return checkConfirmation(sent, 0, now)
+}
+
+// CheckResend is CheckConfirmation for sending once more in the same sign-up,
+// which also waits a minute.
+func CheckResend(sent []time.Time, now time.Time) error {
+	return checkConfirmation(sent, ConfirmationGap, now)
+}
+
+func checkConfirmation(sent []time.Time, gap time.Duration, now time.Time) error {
+	next := NextSend(sent, gap, ConfirmationsAHour, ConfirmationWindow, now)
+	if next.IsZero() {
+		return nil
+	}
+	wait := next.Sub(now)
+	if wait <= ConfirmationGap {
+		return apperr.Throttled(wait, "We sent an email a moment ago. You can ask for another in %d seconds.", int((wait+time.Second-1)/time.Second))
+	}
+	return apperr.Throttled(wait, "We sent %d emails in the last hour. You can ask for another in %d minutes.", ConfirmationsAHour, int((wait+time.Minute-1)/time.Minute))
+}

@@ -194,17 +194,7 @@ func (s *Store) StaffToTell(ctx context.Context, biller, id string) (p books.Can
 	if err != nil {
 		return books.Candidate{}, nil, fmt.Errorf("get staff: %w", one(err, "There is no such person."))
 	}
-	var rows []staffRow
-	err = s.db.R.SelectContext(ctx, &rows, `
-		SELECT
-			biller_id,
-			id,
-			email,
-			name,
-			CASE WHEN operator THEN 'operator' ELSE role END AS role,
-			disabled
-		FROM staff
-		WHERE biller_id = $1
+	owners, err = s.staffWhere(ctx, `
 			AND role = 'owner'
 			AND NOT disabled
 			AND id <> $2
@@ -213,33 +203,23 @@ func (s *Store) StaffToTell(ctx context.Context, biller, id string) (p books.Can
 	if err != nil {
 		return books.Candidate{}, nil, fmt.Errorf("list owners: %w", err)
 	}
-	for _, r := range rows {
-		owners = append(owners, r.staff())
-	}
 	return books.Candidate{Staff: row.staff(), BillerName: row.BillerName}, owners, nil
 }
 
 // FirstOwner returns the biller's owner who was added first, or NotFound.
 func (s *Store) FirstOwner(ctx context.Context, biller string) (books.Staff, error) {
-	var row staffRow
-	err := s.db.R.GetContext(ctx, &row, `
-		SELECT
-			biller_id,
-			id,
-			email,
-			name,
-			CASE WHEN operator THEN 'operator' ELSE role END AS role,
-			disabled
-		FROM staff
-		WHERE biller_id = $1
+	owners, err := s.staffWhere(ctx, `
 			AND role = 'owner'
 			AND NOT disabled
 		ORDER BY id
 		LIMIT 1`, biller)
 	if err != nil {
-		return books.Staff{}, fmt.Errorf("get owner: %w", one(err, "This biller has no owner."))
+		return books.Staff{}, fmt.Errorf("get owner: %w", err)
 	}
-	return row.staff(), nil
+	if len(owners) == 0 {
+		return books.Staff{}, apperr.Errorf(apperr.NotFound, "This biller has no owner.")
+	}
+	return owners[0], nil
 }
 
 func firstErr(errs ...error) error {
@@ -254,6 +234,17 @@ func firstErr(errs ...error) error {
 // StaffNames returns the biller's staff by name, disabled ones included, 500 at
 // most: for choosing among them.
 func (s *Store) StaffNames(ctx context.Context, biller string) ([]books.Staff, error) {
+	staff, err := s.staffWhere(ctx, `
+		ORDER BY name, id
+		LIMIT 500`, biller)
+	if err != nil {
+		return nil, fmt.Errorf("list staff: %w", err)
+	}
+	return staff, nil
+}
+
+// staffWhere returns those of a biller's staff that the rest of the statement asks for.
+func (s *Store) staffWhere(ctx context.Context, rest, biller string, args ...any) ([]books.Staff, error) {
 	var rows []staffRow
 	err := s.db.R.SelectContext(ctx, &rows, `
 		SELECT
@@ -264,15 +255,13 @@ func (s *Store) StaffNames(ctx context.Context, biller string) ([]books.Staff, e
 			CASE WHEN operator THEN 'operator' ELSE role END AS role,
 			disabled
 		FROM staff
-		WHERE biller_id = $1
-		ORDER BY name, id
-		LIMIT 500`, biller)
+		WHERE biller_id = $1`+rest, append([]any{biller}, args...)...)
 	if err != nil {
-		return nil, fmt.Errorf("list staff: %w", err)
+		return nil, err
 	}
-	out := make([]books.Staff, len(rows))
+	staff := make([]books.Staff, len(rows))
 	for i, r := range rows {
-		out[i] = r.staff()
+		staff[i] = r.staff()
 	}
-	return out, nil
+	return staff, nil
 }

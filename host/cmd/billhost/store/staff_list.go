@@ -11,17 +11,7 @@ import (
 // StaffSeen returns all staff of the biller by name, disabled ones included, with
 // the last sign-in of each.
 func (s *Store) StaffSeen(ctx context.Context, biller string) ([]books.StaffSeen, error) {
-	var rows []staffRow
-	err := s.db.R.SelectContext(ctx, &rows, `
-		SELECT
-			biller_id,
-			id,
-			email,
-			name,
-			CASE WHEN operator THEN 'operator' ELSE role END AS role,
-			disabled
-		FROM staff
-		WHERE biller_id = $1
+	staff, err := s.staffWhere(ctx, `
 		ORDER BY name, id`, biller)
 	if err != nil {
 		return nil, fmt.Errorf("list staff: %w", err)
@@ -55,9 +45,9 @@ func (s *Store) StaffSeen(ctx context.Context, biller string) ([]books.StaffSeen
 	for _, r := range seen {
 		last[r.StaffID] = r.At.UTC()
 	}
-	out := make([]books.StaffSeen, len(rows))
-	for i, r := range rows {
-		out[i] = books.StaffSeen{Staff: r.staff(), LastSignIn: last[r.ID]}
+	out := make([]books.StaffSeen, len(staff))
+	for i, p := range staff {
+		out[i] = books.StaffSeen{Staff: p, LastSignIn: last[p.ID]}
 	}
 	return out, nil
 }

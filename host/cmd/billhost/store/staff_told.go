@@ -10,17 +10,7 @@ import (
 // StaffWith implements host.Platform; of more than 500 people it looks at the 500
 // who were added first.
 func (s *Store) StaffWith(ctx context.Context, biller, ability string) ([]addon.Staff, error) {
-	var rows []staffRow
-	err := s.db.R.SelectContext(ctx, &rows, `
-		SELECT
-			biller_id,
-			id,
-			email,
-			name,
-			CASE WHEN operator THEN 'operator' ELSE role END AS role,
-			disabled
-		FROM staff
-		WHERE biller_id = $1
+	staff, err := s.staffWhere(ctx, `
 			AND NOT disabled
 		ORDER BY id
 		LIMIT 500`, biller)
@@ -28,8 +18,8 @@ func (s *Store) StaffWith(ctx context.Context, biller, ability string) ([]addon.
 		return nil, fmt.Errorf("list staff with ability: %w", err)
 	}
 	var out []addon.Staff
-	for _, r := range rows {
-		if p := r.staff().Addon(); p.Can(ability) {
+	for _, person := range staff {
+		if p := person.Addon(); p.Can(ability) {
 			out = append(out, p)
 		}
 	}
