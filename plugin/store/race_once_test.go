@@ -36,6 +36,11 @@ func TestRaceOnceOnly(t *testing.T) {
 			invited := s.newest(t, "invitations")
 			wantOne(t, "revoke access", func(ctx context.Context) error { return s.RevokeAccess(ctx, s.staff, s.d.ID, invited) })
 			s = w.mustScene(t)
+			must(t, s.actions()["approve access"](t.Context()))
+			invited = s.newest(t, "invitations")
+			w.clock.Add(portal.SendGap)
+			wantOne(t, "send access again", func(ctx context.Context) error { return s.RenewAccess(ctx, s.staff, s.d.ID, invited) })
+			s = w.mustScene(t)
 			list, err := s.SignedInBrowsers(t.Context(), s.c, s.session)
 			must(t, err)
 			for _, b := range list {
