@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -26,14 +27,16 @@ type Mortal struct {
 
 	tb       testing.TB
 	commands io.WriteCloser
+	done     *bufio.Reader
 }
 
-// It does what it is told on standard input, and ends the server when that ends.
+// It does what it is told on standard input, says when it has, and ends the server
+// when that ends.
 const mortalScript = `
 bin=$1; dir=$2; port=$3
 begin() {
 	"$bin/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses=127.0.0.1 \
-		-c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB -c timezone=UTC </dev/null &
+		-c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB -c timezone=UTC </dev/null >&2 &
 	server=$!
 }
 begin
@@ -42,6 +45,7 @@ while read -r command; do
 	start) begin ;;
 	*) kill -"$command" $server; [ "$command" != QUIT ] || wait $server ;;
 	esac
+	echo done
 done
 kill -CONT $server; kill -QUIT $server
 wait $server
@@ -90,6 +94,11 @@ func startMortal(tb testing.TB) (*Mortal, error) {
 	if m.commands, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	m.done = bufio.NewReader(said)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -109,7 +118,8 @@ func freePort() (string, error) {
 	return strconv.Itoa(port), l.Close()
 }
 
-// Kill ends the server at once, without a word to its clients.
+// Kill ends the server at once, without a word to its clients, and returns when
+// none of its processes answers any more.
 func (m *Mortal) Kill() { m.tell("QUIT") }
 
 // Freeze stops the server's postmaster: who connects gets no answer until Thaw.
@@ -130,6 +140,9 @@ func (m *Mortal) Start() {
 func (m *Mortal) tell(command string) {
 	m.tb.Helper()
 	if _, err := fmt.Fprintln(m.commands, command); err != nil {
+		m.tb.Fatal(err)
+	}
+	if _, err := m.done.ReadString('\n'); err != nil {
 		m.tb.Fatal(err)
 	}
 }
