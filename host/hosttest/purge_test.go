@@ -176,7 +176,9 @@ func TestPurgeFromTheCommandLine(t *testing.T) {
 		}
 		mustDo(t, b.Remove(ctx, hosttest.Dana(), "notice-board"))
 		mustDo(t, b.Purge(ctx, hosttest.Dana(), order))
-		mustDo(t, b.Purge(ctx, hosttest.Dana(), order))
+		if err := b.Purge(ctx, hosttest.Dana(), order); err != nil && !apperr.Is(err, apperr.NotFound) {
+			t.Errorf("once more, while it goes on or is over: %v", err)
+		}
 		b.gone()
 		files, err := filepath.Glob(filepath.Join(b.dir, "exports", "*"))
 		if err != nil || len(files) != 1 {
