@@ -220,9 +220,11 @@ func (s *scene) play(lives bool, do func(*scene)) {
 func (s *scene) seeNothingLeft(dir string, files, routines int) {
 	s.shown[nothingLeft]++
 	hosttest.Until(s.t, "all processes of the add-ons are gone", func() bool { return len(processesIn(dir)) == 0 })
-	if text, err := os.ReadFile("/proc/net/unix"); err != nil || strings.Contains(string(text), dir) {
-		s.t.Errorf("sockets are left in %s, %v", dir, err)
-	}
+	hosttest.Until(s.t, "all sockets in "+dir+" are closed", func() bool {
+		text, err := os.ReadFile("/proc/net/unix")
+		mustDo(s.t, err)
+		return !strings.Contains(string(text), dir)
+	})
 	entries, err := os.ReadDir(dir)
 	mustDo(s.t, err)
 	for _, e := range entries {
