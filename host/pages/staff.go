@@ -67,7 +67,8 @@ func (h *Handler) staffPage(w http.ResponseWriter, r *http.Request, staff addon.
 	path := strings.TrimPrefix(full, t.basePath)
 	page, ok := manifest.StaffPage{}, false
 	if err == nil && web.IsSafePath(full, t.basePath) {
-		page, ok = t.addon.Manifest.StaffPageFor(path)
+		// By the path that the add-on reads: "/%73ettings" is its page "/settings".
+		page, ok = t.addon.Manifest.StaffPageFor(strings.TrimPrefix(r.URL.Path, t.basePath))
 	}
 	switch {
 	case err != nil && !apperr.Is(err, apperr.NotFound):
