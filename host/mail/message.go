@@ -19,7 +19,7 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
-// Limits of one mail.
+// Limits of one mail: its subject in characters, each part in bytes.
 const (
 	maxSubject = 250
 	maxBody    = 1 << 20
@@ -45,7 +45,7 @@ func check(m addon.Mail) error {
 		return CheckAddress(m.To)
 	case m.ReplyTo != "" && CheckAddress(m.ReplyTo) != nil:
 		return apperr.Errorf(apperr.Invalid, "The contact address of the business is not an email address.")
-	case !oneLine(m.Subject) || strings.TrimSpace(m.Subject) == "" || len(m.Subject) > maxSubject:
+	case !oneLine(m.Subject) || strings.TrimSpace(m.Subject) == "" || utf8.RuneCountInString(m.Subject) > maxSubject:
 		return apperr.Field("subject", fmt.Sprintf("The subject must be one line of 1 to %d characters.", maxSubject))
 	case !oneLine(m.FromName) || !oneLine(m.MessageID) || strings.ContainsAny(m.MessageID, "<> "):
 		return apperr.Errorf(apperr.Invalid, "The sender's name must be one line.")

@@ -328,6 +328,7 @@ func TestNothingIsInjected(t *testing.T) {
 		{"line break in Reply-To", func(m *addon.Mail) { m.ReplyTo = "a@example.com\nX: y" }},
 		{"line break in the Message-ID", func(m *addon.Mail) { m.MessageID = "a@b\r\nX: y" }},
 		{"no subject", func(m *addon.Mail) { m.Subject = " " }},
+		{"a long subject", func(m *addon.Mail) { m.Subject = strings.Repeat("é", 251) }},
 		{"no text", func(m *addon.Mail) { m.Text = "" }},
 		{"broken UTF-8", func(m *addon.Mail) { m.Text = "\xff" }},
 		{"too large", func(m *addon.Mail) { m.HTML = strings.Repeat("x", 1<<20+1) }},
@@ -343,6 +344,25 @@ func TestNothingIsInjected(t *testing.T) {
 	}
 	if n := len(srv.Mails()); n != 0 {
 		t.Errorf("%d mails went out", n)
+	}
+}
+
+// TestLongSubjects: the limit counts characters, whatever the script.
+func TestLongSubjects(t *testing.T) {
+	t.Parallel()
+	srv := MustServe(t, serverOptions{})
+	s := MustSender(t, mail.Config{URL: "smtp://" + srv.Addr})
+	m := sample(s)
+	m.Subject = strings.Repeat("請求書", 83) + "。"
+	if _, err := s.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := netmail.ReadMessage(strings.NewReader(srv.Mails()[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := new(mime.WordDecoder).DecodeHeader(msg.Header.Get("Subject")); err != nil || got != m.Subject {
+		t.Errorf("Subject = %q, %v", got, err)
 	}
 }
 
