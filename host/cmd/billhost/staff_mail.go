@@ -9,7 +9,6 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/store"
-	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
 	"github.com/billing-addons/customer-portal/host/mail"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/jobs"
@@ -62,7 +61,7 @@ func (m *staffMail) do(ctx context.Context, j jobs.Job) error {
 
 func (m *staffMail) answer(ctx context.Context, ask books.Ask) error {
 	if ask.Tells() {
-		return m.tellOfPassword(ctx, ask)
+		return m.tell(ctx, ask)
 	}
 	if ask.Kind != books.AskLink {
 		if err := m.books.RecordRefused(ctx, ask); err != nil || ask.Kind == books.AskRefused {
@@ -91,53 +90,6 @@ func (m *staffMail) send(ctx context.Context, letter addon.Mail) error {
 	return err
 }
 
-// tellOfPassword tells a person that their password was chosen or changed, however
-// long that is ago, and what to do if it was not them.
-func (m *staffMail) tellOfPassword(ctx context.Context, ask books.Ask) error {
-	p, owners, err := m.books.StaffToTell(ctx, ask.BillerID, ask.StaffID)
-	if apperr.Is(err, apperr.NotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return m.send(ctx, addon.Mail{
-		MessageID: m.mail.MessageID(store.Platform, "billhost", ask.ID), Sender: ask.BillerID, To: p.Email,
-		Subject: "Your Billhost password was " + newPasswordVerb(ask), Text: m.newPassword(p, owners, ask),
-	})
-}
-
-// newPasswordVerb says what became of a password.
-func newPasswordVerb(ask books.Ask) string {
-	if ask.Kind == books.AskFirstPassword {
-		return "chosen"
-	}
-	return "changed"
-}
-
-func (m *staffMail) newPassword(p books.Candidate, owners []books.Staff, ask books.Ask) string {
-	from := ""
-	if ask.IP != "" {
-		from = " from " + ask.IP
-	}
-	if ask.Agent != "" {
-		from += " (" + web.BrowserName(ask.Agent) + ")"
-	}
-	help := "the person who runs Billhost"
-	if len(owners) > 0 {
-		names := make([]string, len(owners))
-		for i, o := range owners {
-			names[i] = o.Name + " (" + o.Email + ")"
-		}
-		help = "an owner of " + p.BillerName + ": " + strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("Hello %s,\n\nthe password of your Billhost account at %s was %s on %s%s. Everybody who was signed in with your "+
-		"account elsewhere was signed out.\n\nWas it you? Then there is nothing to do.\n\nThis wasn't you? Take your account back now:\n\n"+
-		"1. Get a one-time link, sign in with it and choose another password under your name. That signs everybody else out.\n%s/sign-in/forgot?next=%%2Fadmin%%2Faccount\n\n"+
-		"2. Tell %s. The audit shows what was done in your name, and your account can be closed until you are back.\n",
-		p.Name, p.BillerName, newPasswordVerb(ask), ask.At.UTC().Format("January 2, 2006 at 15:04 UTC"), from, m.base, help)
-}
-
 // links makes a one-time link for each business the person works for.
 func (m *staffMail) links(ctx context.Context, people []books.Candidate, ask books.Ask) (subject, text string, err error) {
 	var b strings.Builder
@@ -161,12 +113,8 @@ func (m *staffMail) links(ctx context.Context, people []books.Candidate, ask boo
 }
 
 func (m *staffMail) blocked(p books.Candidate, ask books.Ask) string {
-	from := ""
-	if ask.IP != "" {
-		from = " from " + ask.IP
-	}
 	return fmt.Sprintf("Hello %s,\n\nsomebody entered a wrong password for your Billhost account several times, the last time on %s%s. "+
 		"Nobody got in. To slow them down, each further try has to wait.\n\nWas it you? A one-time link still works:\n%s/sign-in/forgot\n\n"+
 		"This wasn't you? Your password has held. If it is short or used elsewhere too, choose another under your name in Billhost.\n",
-		p.Name, ask.At.UTC().Format("January 2, 2006 at 15:04 UTC"), from, m.base)
+		p.Name, moment(ask), from(ask), m.base)
 }

@@ -102,6 +102,68 @@ func TestStaffHearOfANewPassword(t *testing.T) {
 	})
 }
 
+// TestStaffHearOfANewBrowser: whoever signs in with a browser that is new is told by
+// mail, of what and how to take the account back.
+func TestStaffHearOfANewBrowser(t *testing.T) {
+	t.Parallel()
+	set, err := store.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Run(t, []sqldb.Migrations{set, jobs.Migrations()}, func(t *testing.T, db *sqldb.DB) {
+		kept := store.New(db, now, store.EnqueueEvent, []byte("the audit key of this test, 32 b."))
+		post := &letters{busy: 1}
+		m := &staffMail{books: kept, mail: post, base: "https://bills.example"}
+		worker, err := jobs.NewWorker(jobs.Config{DB: db, Handlers: map[string]jobs.Handler{store.AskJob: m.do}, Now: now, Backoff: jobs.Exponential(time.Microsecond, time.Microsecond)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, slug := range []string{"northwind", "harbor"} {
+			b, err := kept.AddBiller(t.Context(), sdk.Biller{Slug: slug, Name: slug + " Ltd"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := kept.AddStaff(t.Context(), books.Staff{BillerID: b.ID, Email: "dana@accounts.example", Name: "Dana", Role: books.Manager})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := kept.AddStaff(t.Context(), books.Staff{BillerID: b.ID, Email: "boss@" + slug + ".example", Name: "Boss", Role: books.Owner}); err != nil {
+				t.Fatal(err)
+			}
+			for _, device := range []string{"desk", "phone"}[:len(slug)%2+1] { // at harbor one browser alone
+				link, err := kept.NewStaffLink(t.Context(), b.ID, p.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx := books.WithActor(t.Context(), books.Actor{IP: "192.0.2.1", Device: device, Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
+				if _, err := kept.SignIn(ctx, link); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for deadline := time.Now().Add(10 * time.Second); len(post.sent) == 0 && time.Now().Before(deadline); {
+			if err := worker.RunDue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(post.sent) != 1 {
+			t.Fatalf("mails: %+v", post.sent)
+		}
+		letter := post.sent[0]
+		if letter.Subject != "New sign-in to your account" || letter.To != "dana@accounts.example" || strings.Contains(letter.Text, "harbor") {
+			t.Errorf("mail: %+v", letter)
+		}
+		for _, want := range []string{
+			"Hello Dana,\n", "signed in to your Billhost account at northwind Ltd on ", " UTC from 192.0.2.1 (Firefox on Linux), in a browser",
+			"This wasn't you?", "https://bills.example/sign-in/forgot?next=%2Fadmin%2Faccount\n", "That signs everybody else out.", "Tell an owner of northwind Ltd: Boss (boss@northwind.example).",
+		} {
+			if !strings.Contains(letter.Text, want) {
+				t.Errorf("no %q in\n%s", want, letter.Text)
+			}
+		}
+	})
+}
+
 func TestBrowsersWithStrangeNames(t *testing.T) {
 	t.Parallel()
 	m := &staffMail{base: "https://bills.example"}

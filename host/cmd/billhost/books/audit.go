@@ -41,6 +41,8 @@ type Actor struct {
 	IP        string
 	Agent     string
 	RequestID string
+	// Device tells the browser from others; empty without one.
+	Device string
 }
 
 type actorKey struct{}

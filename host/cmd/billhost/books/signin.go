@@ -141,6 +141,8 @@ const (
 	// somebody who had none has one.
 	AskPassword      = "password"
 	AskFirstPassword = "first password"
+	// AskDevice is the notice that somebody signed in with a new browser.
+	AskDevice = "new browser"
 )
 
 // What a session began with. Whoever holds a fresh ProofLink may choose a new
@@ -150,8 +152,11 @@ const (
 	ProofLink     = "link"
 )
 
-// Tells tells whether the ask is a notice to a person about their password.
-func (a Ask) Tells() bool { return a.Kind == AskPassword || a.Kind == AskFirstPassword }
+// Tells tells whether the ask is a notice to a person about their account, which
+// has to come through however late.
+func (a Ask) Tells() bool {
+	return a.Kind == AskPassword || a.Kind == AskFirstPassword || a.Kind == AskDevice
+}
 
 // Ask is what an address asked for, or tried, until a job has dealt with it.
 type Ask struct {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -15,7 +16,7 @@ import (
 )
 
 // startSession starts a session of a person whose row the transaction holds, with
-// what they have proven.
+// what they have proven, and has them told of a browser they had not used before.
 func (s *Store) startSession(ctx context.Context, tx *sqlx.Tx, biller, staffID, proof string) (token string, err error) {
 	sess, err := newSecret(biller)
 	if err != nil {
@@ -33,15 +34,25 @@ func (s *Store) startSession(ctx context.Context, tx *sqlx.Tx, biller, staffID, 
 		return "", err
 	}
 	record := addon.AuditRecord{Action: books.AuditStaffSignedIn, StaffID: staffID, Object: staffID, Detail: map[string]string{"with": proof}}
+	stranger, err := s.knowDevice(ctx, tx, biller, staffID)
+	if err != nil {
+		return "", err
+	}
+	if stranger {
+		record.Detail["browser"] = "new"
+		if err := s.tellOfDevice(ctx, tx, biller, staffID); err != nil {
+			return "", err
+		}
+	}
 	return sess.token, s.audit(ctx, tx, biller, record)
 }
 
-// short is what is kept of a browser's name.
+// short is what is kept of a browser's name: whole letters of the first 256 bytes.
 func short(agent string) string {
 	if !text(agent) {
 		return ""
 	}
-	return agent[:min(len(agent), 256)]
+	return strings.ToValidUTF8(agent[:min(len(agent), 256)], "")
 }
 
 // StartStaffSession signs a person in whose password was right for the hash.
@@ -149,8 +160,8 @@ func (s *Store) RaiseStaffPassword(ctx context.Context, biller, staffID, oldHash
 }
 
 // SetStaffPassword replaces the hash if it is still oldHash, ends every session
-// and link of the person, has them told by mail, and returns a new session's
-// token. Conflict if it is another.
+// and link of the person, forgets their other browsers, has them told by mail, and
+// returns a new session's token. Conflict if it is another.
 func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, newHash string) (session string, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -170,7 +181,7 @@ func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, 
 	if n, err := done.RowsAffected(); err != nil || n == 0 {
 		return "", firstErr(err, apperr.Errorf(apperr.Conflict, "The password was changed meanwhile. Sign in again."))
 	}
-	if err := endStaff(ctx, tx, biller, staffID); err != nil {
+	if err := endStaff(ctx, tx, biller, staffID, true); err != nil {
 		return "", err
 	}
 	notice := books.Ask{Kind: books.AskPassword, BillerID: biller, StaffID: staffID, IP: books.ActorFrom(ctx).IP, Agent: short(books.ActorFrom(ctx).Agent), At: s.now()}
@@ -189,8 +200,9 @@ func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, 
 	return session, tx.Commit()
 }
 
-// endStaff ends the sessions and links of a person.
-func endStaff(ctx context.Context, tx *sqlx.Tx, biller, staffID string) error {
+// endStaff ends the sessions and links of a person and forgets their browsers, but
+// this one if keep says so.
+func endStaff(ctx context.Context, tx *sqlx.Tx, biller, staffID string, keep bool) error {
 	_, err := tx.ExecContext(ctx, `
 		DELETE FROM staff_sessions
 		WHERE biller_id = $1
@@ -205,7 +217,7 @@ func endStaff(ctx context.Context, tx *sqlx.Tx, biller, staffID string) error {
 	if err != nil {
 		return fmt.Errorf("end links: %w", err)
 	}
-	return nil
+	return forgetDevices(ctx, tx, biller, staffID, keep)
 }
 
 // sessionIDLength is how much of a session's hash names it: too little to look

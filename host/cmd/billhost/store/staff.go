@@ -133,8 +133,8 @@ func (s *Store) SetStaffRole(ctx context.Context, biller, id string, role books.
 	return tx.Commit()
 }
 
-// DisableStaff closes or opens a staff user's account and ends the sessions and
-// links of a closed one. NotFound if there is none.
+// DisableStaff closes or opens a staff user's account, ends the sessions and links
+// of a closed one and forgets its browsers. NotFound if there is none.
 func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bool) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *Store) DisableStaff(ctx context.Context, biller, id string, disabled bo
 		return firstErr(err, apperr.Errorf(apperr.NotFound, "There is no such person."))
 	}
 	if disabled {
-		if err := endStaff(ctx, tx, biller, id); err != nil {
+		if err := endStaff(ctx, tx, biller, id, false); err != nil {
 			return err
 		}
 	}

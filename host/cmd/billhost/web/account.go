@@ -168,7 +168,7 @@ func (s *Server) savePassword(w http.ResponseWriter, r *http.Request, staff book
 	if err != nil {
 		return s.refused(w, r, form, err, func(status int) error { return s.accountPage(w, r, status, staff, form) })
 	}
-	s.setCookie(w, session)
+	s.signedInWith(w, r, session)
 	http.Redirect(w, r, "/admin/account?notice=password", http.StatusSeeOther)
 	return nil
 }

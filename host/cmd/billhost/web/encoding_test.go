@@ -105,9 +105,7 @@ func TestSecretsAreLong(t *testing.T) {
 		long("link", link)
 		b := s.visitor(t)
 		res, _ := b.post("/sign-in/"+link, nil)
-		for _, c := range res.Cookies() {
-			long("session", c.Value)
-		}
+		long("session", res.Cookies()[0].Value)
 	}
 	if len(seen) != 16 {
 		t.Errorf("%d secrets, want 16", len(seen))

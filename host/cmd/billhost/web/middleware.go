@@ -39,7 +39,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 // withActor tells the audit who asks, as far as that is known before anybody has
 // signed in.
 func (s *Server) withActor(r *http.Request) context.Context {
-	a := books.Actor{RequestID: sdkweb.RequestID(r.Context()), Agent: r.UserAgent()}
+	a := books.Actor{RequestID: sdkweb.RequestID(r.Context()), Agent: r.UserAgent(), Device: s.device(r)}
 	if ip := hostpages.RemoteIP(r, s.TrustedProxies); ip.IsValid() {
 		a.IP = ip.String()
 	}
@@ -121,25 +121,6 @@ func (s *Server) StaffFrom(r *http.Request) (addon.Staff, error) {
 		return addon.Staff{}, err
 	}
 	return p.Addon(), nil
-}
-
-func (s *Server) cookieName() string {
-	if s.Secure {
-		return "__Host-billhost-session"
-	}
-	return "billhost-session"
-}
-
-// setCookie hands the session to the browser; an empty one takes it away.
-func (s *Server) setCookie(w http.ResponseWriter, session string) {
-	c := &http.Cookie{
-		Name: s.cookieName(), Value: session, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		MaxAge: int(books.StaffSessionLife.Seconds()),
-	}
-	if session == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
 }
 
 const noPage = "The address may have a typing mistake, or what it showed is gone."

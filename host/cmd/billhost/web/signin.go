@@ -282,7 +282,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, session, next str
 			return err
 		}
 	}
-	s.setCookie(w, session)
+	s.signedInWith(w, r, session)
 	http.Redirect(w, r, sdkweb.SafePath(next, "/admin"), http.StatusSeeOther)
 	return nil
 }

@@ -198,7 +198,9 @@ func TestStaffShowAgainWhoTheyAre(t *testing.T) {
 
 func (b *browser) cookie() string {
 	for _, c := range b.Jar.Cookies(nil) {
-		return c.Value
+		if c.Name == "billhost-session" {
+			return c.Value
+		}
 	}
 	return ""
 }

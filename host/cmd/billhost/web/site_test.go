@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +166,7 @@ func (s *site) visitor(tb testing.TB) *browser {
 	return b
 }
 
-// jar keeps cookies by name.
+// jar keeps cookies by name; the session is the first of them.
 type jar struct {
 	mu      sync.Mutex
 	cookies map[string]*http.Cookie
@@ -189,6 +190,7 @@ func (j *jar) Cookies(*url.URL) []*http.Cookie {
 	for _, c := range j.cookies {
 		all = append(all, c)
 	}
+	slices.SortFunc(all, func(a, b *http.Cookie) int { return strings.Compare(b.Name, a.Name) })
 	return all
 }
 
