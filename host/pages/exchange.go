@@ -86,7 +86,11 @@ func staticBase(a Addon) string {
 // through before an error.
 func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge begin) (begun bool, err error) {
 	id := t.addon.Manifest.ID
-	release, ok := h.enter(id, t.biller.ID)
+	more, err := h.readAhead(out)
+	if err != nil {
+		return false, err
+	}
+	release, ok := h.enter(id, t.biller.ID, more)
 	if !ok {
 		h.Meter.PageRefused(id, surfaceName(out.Surface))
 		return false, errBusy

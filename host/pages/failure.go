@@ -140,6 +140,16 @@ func (f *failures) tooLarge(w http.ResponseWriter, r *http.Request, t target) {
 	}))
 }
 
+const (
+	unsentHeading = "This did not arrive"
+	unsentLead    = "Only a part of what you sent has reached us, so nothing was changed. Please go back and send it again."
+)
+
+// unsent is the page for a request whose body did not arrive whole.
+func (f *failures) unsent(w http.ResponseWriter, r *http.Request, t target) {
+	f.write(w, r, http.StatusBadRequest, branded(t, message{Icon: "warning", Heading: unsentHeading, Lead: unsentLead}))
+}
+
 func (f *failures) write(w http.ResponseWriter, r *http.Request, status int, m message) {
 	m.CSS = lookPath() + "portal.css"
 	nonce := "none"
@@ -185,6 +195,8 @@ func statusOf(err error) int {
 		return http.StatusGatewayTimeout
 	case isTooLarge(err):
 		return http.StatusRequestEntityTooLarge
+	case isUnsent(err):
+		return http.StatusBadRequest
 	}
 	return http.StatusBadGateway
 }
@@ -204,14 +216,23 @@ func retryAfter(err error) time.Duration {
 // answerFailed writes the public page for an exchange that failed before its head.
 func (h *Handler) answerFailed(w http.ResponseWriter, r *http.Request, t target, err error) {
 	h.logFailure(r, t, err)
-	if isTooLarge(err) {
+	switch {
+	case isTooLarge(err):
 		h.failures.tooLarge(w, r, t)
-		return
+	case isUnsent(err):
+		h.failures.unsent(w, r, t)
+	default:
+		h.failures.down(w, r, t, err)
 	}
-	h.failures.down(w, r, t, err)
 }
 
+// logFailure tells of an add-on that did not answer. A sender who did not send is no
+// fault of it.
 func (h *Handler) logFailure(r *http.Request, t target, err error) {
+	if isUnsent(err) {
+		h.Log.DebugContext(r.Context(), "request did not arrive", "addon", t.addon.Manifest.ID, "biller", t.biller.ID, "error", err.Error())
+		return
+	}
 	h.Log.WarnContext(r.Context(), "add-on did not answer", "addon", t.addon.Manifest.ID, "surface", int(t.surface),
 		"biller", t.biller.ID, "method", r.Method, "error", fmt.Sprint(err))
 }

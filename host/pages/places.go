@@ -1,24 +1,46 @@
 package pages
 
 // place is what requests take places of: an add-on as a whole, or, with a
-// biller, the part of it that one biller may take.
-type place struct{ addonID, biller string }
+// biller, the part of it that one biller may take. Half of each is for requests
+// whose body is still being sent: their senders have time.
+type place struct {
+	addonID, biller string
+	sending         bool
+}
 
 // enter takes a place of the add-on and one of the biller's part of it. It is
 // not ok when either is full; a request never waits for a place.
-func (h *Handler) enter(addonID, biller string) (leave func(), ok bool) {
-	whole, part := place{addonID: addonID}, place{addonID, biller}
+func (h *Handler) enter(addonID, biller string, sending bool) (leave func(), ok bool) {
+	places := []place{{addonID: addonID}, {addonID: addonID, biller: biller}}
+	if sending {
+		places = append(places, place{addonID, "", true}, place{addonID, biller, true})
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.inside[whole] >= h.MaxConcurrent || h.inside[part] >= h.MaxPerBiller {
-		return nil, false
+	for _, p := range places {
+		if h.inside[p] >= h.most(p) {
+			return nil, false
+		}
 	}
-	h.inside[whole]++
-	h.inside[part]++
-	return func() { h.leave(whole, part) }, true
+	for _, p := range places {
+		h.inside[p]++
+	}
+	return func() { h.leave(places) }, true
 }
 
-func (h *Handler) leave(places ...place) {
+// most is how many requests may take a place at a time.
+func (h *Handler) most(p place) int {
+	n := h.MaxConcurrent
+	if p.biller != "" {
+		n = h.MaxPerBiller
+	}
+	if p.sending {
+		n = max(1, n/2)
+	}
+	return n
+}
+
+func (h *Handler) leave(places []place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range places {

@@ -225,8 +225,11 @@ func (h *Handler) staffFailed(w http.ResponseWriter, r *http.Request, t target, 
 	}
 	m := h.failureOf(r, t, err)
 	m.Retry = retryPath(r)
-	if isTooLarge(err) {
+	switch {
+	case isTooLarge(err):
 		m = message{Icon: "warning", Heading: "This is too large to send", Lead: "Please go back, shorten it and try again."}
+	case isUnsent(err):
+		m = message{Icon: "warning", Heading: unsentHeading, Lead: unsentLead}
 	}
 	id := ""
 	if t.addon.Manifest != nil {

@@ -1,0 +1,74 @@
+package pages
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// bodyAhead is how much of a request's body is here before the request takes a
+// place, in bytes: all of a usual form.
+const bodyAhead = 64 << 10
+
+// unsent is the failure of a request's body to arrive: its sender's, not the
+// add-on's.
+type unsent struct{ err error }
+
+// Error implements error.
+func (e *unsent) Error() string { return "request body: " + e.err.Error() }
+
+// Unwrap returns why.
+func (e *unsent) Unwrap() error { return e.err }
+
+func isUnsent(err error) bool {
+	_, ok := errors.AsType[*unsent](err)
+	return ok
+}
+
+// upload is the body of a request as its sender sends it.
+type upload struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (u upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &unsent{err}
+	}
+	return n, err
+}
+
+// readAhead waits for the beginning of the request's body: who sends it slowly, or
+// never, takes no place of the add-on meanwhile. more tells that there is more of
+// it. Every error is *unsent.
+func (h *Handler) readAhead(p wire.PageRequest) (more bool, err error) {
+	r := p.Request
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return false, nil
+	}
+	if p.StopBody != nil {
+		patience := time.AfterFunc(h.HeadTimeout, p.StopBody)
+		defer patience.Stop()
+	}
+	body := upload{r.Body}
+	first, err := io.ReadAll(io.LimitReader(body, bodyAhead))
+	if err != nil {
+		return false, err
+	}
+	if len(first) < bodyAhead {
+		if n := r.ContentLength; n >= 0 && n != int64(len(first)) {
+			return false, &unsent{fmt.Errorf("%d of %d bytes", len(first), n)}
+		}
+		r.ContentLength, r.Body = int64(len(first)), io.NopCloser(bytes.NewReader(first))
+		return false, nil
+	}
+	r.Body = upload{struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(first), body), body}}
+	return true, nil
+}

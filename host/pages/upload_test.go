@@ -1,0 +1,136 @@
+package pages_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/sdk/wire"
+)
+
+// echo reads the whole body, as the wire does, and answers with its size.
+func echo(_ context.Context, _ string, p wire.PageRequest, onHead wire.OnHead) error {
+	n := int64(0)
+	if p.Request.Body != nil {
+		var err error
+		if n, err = io.Copy(io.Discard, p.Request.Body); err != nil {
+			return err
+		}
+	}
+	if n != p.Request.ContentLength && p.Request.ContentLength >= 0 {
+		return errors.New("another length")
+	}
+	_, err := onHead(204, http.Header{})
+	return err
+}
+
+// stalled is a body of which some bytes came, and no more until it is let go.
+type stalled struct {
+	first  io.Reader
+	waits  chan struct{}
+	letGo  chan struct{}
+	opened bool
+}
+
+func stalling(sent int) *stalled {
+	return &stalled{first: strings.NewReader(strings.Repeat("x", sent)), waits: make(chan struct{}), letGo: make(chan struct{})}
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	if n, err := s.first.Read(p); err == nil {
+		return n, nil
+	}
+	if !s.opened {
+		s.opened = true
+		close(s.waits)
+	}
+	<-s.letGo
+	return 0, io.EOF
+}
+
+func post(body io.Reader, length int64) *http.Request {
+	r := httptest.NewRequest("POST", portalOrigin+"/portal/northwind/send", body)
+	r.ContentLength = length
+	return r
+}
+
+// TestSlowSendersTakeNoPlaces: whose form does not come keeps nobody out; of larger
+// bodies that do not come, half of the places are left to others.
+func TestSlowSendersTakeNoPlaces(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		sent          int
+		length        int64
+		places, first int
+	}{
+		"a form":               {2, 100, 1, 400},
+		"a form in chunks":     {2, -1, 1, 204},
+		"a large body":         {80 << 10, -1, 2, 204},
+		"a large known length": {80 << 10, 80 << 10, 2, 204},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, tok := MustHandler(t, echo, func(c *pages.Config) { c.MaxPerBiller = tt.places })
+			serve := func(r *http.Request) int {
+				w := httptest.NewRecorder()
+				h.Public().ServeHTTP(w, r)
+				return w.Code
+			}
+			slow := stalling(tt.sent)
+			first := make(chan int)
+			go func() { first <- serve(post(slow, tt.length)) }()
+			<-slow.waits
+			if got := serve(post(strings.NewReader("a=b"), 3)); got != 204 {
+				t.Errorf("another one: %d", got)
+			}
+			if got := serve(post(strings.NewReader(strings.Repeat("x", 70<<10)), -1)); tt.places > 1 && got != 503 {
+				t.Errorf("another large one: %d", got)
+			}
+			close(slow.letGo)
+			if got := <-first; got != tt.first {
+				t.Errorf("the first: %d, want %d", got, tt.first)
+			}
+			if got := serve(post(strings.NewReader(strings.Repeat("x", 70<<10)), -1)); got != 204 {
+				t.Errorf("a large one afterwards: %d", got)
+			}
+			if tok.alive != 0 {
+				t.Errorf("%d tokens alive", tok.alive)
+			}
+		})
+	}
+}
+
+// TestBrokenBodiesAreTheSendersFault: what does not arrive whole is answered 400,
+// on both surfaces, and is no fault of the add-on in the log.
+func TestBrokenBodiesAreTheSendersFault(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h, _ := MustHandler(t, echo, dana("staff:invite"), func(c *pages.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	for _, sent := range []int{0, 2, 80 << 10} {
+		for path, handler := range map[string]http.Handler{portalOrigin + "/portal/northwind/send": h.Public(), staffOrigin + "/admin/addons/demo/x": h.Staff()} {
+			body := io.MultiReader(strings.NewReader(strings.Repeat("x", sent)), broken{})
+			r := httptest.NewRequest("POST", path, body)
+			r.ContentLength = -1
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != 400 || !strings.Contains(w.Body.String(), "did not arrive") {
+				t.Errorf("%s after %d bytes: %d %.200s", path, sent, w.Code, w.Body)
+			}
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("log: %s", &log)
+	}
+}
+
+// broken is the end of a body that breaks its coding.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("invalid byte in chunk length") }
