@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -226,9 +227,13 @@ func (h *Handler) answerFailed(w http.ResponseWriter, r *http.Request, t target,
 	}
 }
 
-// logFailure tells of an add-on that did not answer. A sender who did not send is no
-// fault of it.
+// logFailure tells of an add-on that did not answer. A sender who did not send, and
+// more senders than there are places, are no fault of it.
 func (h *Handler) logFailure(r *http.Request, t target, err error) {
+	if errors.Is(err, errBusy) {
+		h.listRefused(r, t, refusal.Throttled)
+		return
+	}
 	if isUnsent(err) {
 		h.Log.DebugContext(r.Context(), "request did not arrive", "addon", t.addon.Manifest.ID, "biller", t.biller.ID, "error", err.Error())
 		return

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/host/refusal"
 	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
@@ -134,3 +135,34 @@ func TestBrokenBodiesAreTheSendersFault(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("invalid byte in chunk length") }
+
+// TestBusyAddonsFillNoLog: who is turned away because all places are taken is listed
+// within the bounds of refused requests.
+func TestBusyAddonsFillNoLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	entered, leave := make(chan struct{}), make(chan struct{})
+	h, _ := MustHandler(t, func(ctx context.Context, id string, p wire.PageRequest, onHead wire.OnHead) error {
+		close(entered)
+		<-leave
+		return echo(ctx, id, p, onHead)
+	}, func(c *pages.Config) { c.MaxConcurrent, c.Log = 1, slog.New(slog.NewTextHandler(&log, nil)) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.Public().ServeHTTP(httptest.NewRecorder(), post(http.NoBody, 0))
+	}()
+	<-entered
+	for range 3 * refusal.Lines {
+		w := httptest.NewRecorder()
+		h.Public().ServeHTTP(w, post(http.NoBody, 0))
+		if w.Code != 503 {
+			t.Fatalf("status %d", w.Code)
+		}
+	}
+	close(leave)
+	<-done
+	if n := strings.Count(log.String(), "\n"); n != refusal.Lines || strings.Count(log.String(), "why=throttled") != n {
+		t.Errorf("%d lines: %.500s", n, &log)
+	}
+}
