@@ -10,6 +10,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
 // Install enables an add-on for the staff user's biller, with the permissions
@@ -155,7 +156,8 @@ func (h *Host) audit(ctx context.Context, staff addon.Staff, m *manifest.Manifes
 		detail["permissions"] = fmt.Sprint(permissions)
 	}
 	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
-		At: h.config.Now().UTC(), AddonID: m.ID, StaffID: staff.ID, Action: action, Object: m.ID, Detail: detail,
+		At: h.config.Now().UTC(), AddonID: m.ID, StaffID: staff.ID, Action: action, Object: m.ID,
+		RequestID: web.RequestID(ctx), Detail: detail,
 	})
 	if err != nil {
 		return fmt.Errorf("record audit: %w", err)

@@ -60,7 +60,7 @@ func (h *Host) BeginInstall(ctx context.Context, staff addon.Staff, addonID, ver
 	if err != nil {
 		return err
 	}
-	h.installs.wg.Go(func() { h.runInstall(staff, i, permissions) })
+	h.installs.wg.Go(func() { h.runInstall(context.WithoutCancel(ctx), staff, i, permissions) })
 	return nil
 }
 
@@ -70,10 +70,12 @@ func (h *Host) Installing(ctx context.Context, biller, addonID string) (addon.In
 	return h.store.Installing(ctx, biller, addonID)
 }
 
-// runInstall installs, waits for the add-on and records how it goes.
-func (h *Host) runInstall(staff addon.Staff, i addon.Installing, permissions []string) {
+// runInstall installs, waits for the add-on and records how it goes, until the host is
+// closed. asked says which request asked for it, for the log and the audit.
+func (h *Host) runInstall(asked context.Context, staff addon.Staff, i addon.Installing, permissions []string) {
 	r := &installReport{host: h, now: i}
-	ctx, stop := context.WithCancel(h.installs)
+	ctx, stop := context.WithCancel(asked)
+	defer context.AfterFunc(h.installs, stop)()
 	var beats sync.WaitGroup
 	beats.Go(func() { r.beat(ctx) })
 	err := h.install(marketplace.WithProgress(ctx, func(p marketplace.Progress) {
@@ -89,7 +91,7 @@ func (h *Host) runInstall(staff addon.Staff, i addon.Installing, permissions []s
 	if err != nil && closing {
 		err = apperr.Wrap(apperr.Unavailable, "The platform was stopped meanwhile.", err)
 	}
-	r.end(err)
+	r.end(asked, err)
 }
 
 // awaitStart returns when the add-on runs in this process, or why it does not.
@@ -149,9 +151,9 @@ func (r *installReport) record(ctx context.Context) {
 	}
 }
 
-// end records the outcome.
-func (r *installReport) end(err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // the host's context may have ended
+// end records the outcome, also when the host is being closed.
+func (r *installReport) end(ctx context.Context, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -244,6 +244,7 @@ func (h *Host) endPurge(ctx context.Context, i addon.Installation) error {
 func (h *Host) record(ctx context.Context, staff addon.Staff, addonID, action, key string) error {
 	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
 		Key: key, At: h.config.Now().UTC(), AddonID: addonID, StaffID: staff.ID, Action: action, Object: addonID,
+		RequestID: web.RequestID(ctx),
 	})
 	if err != nil {
 		return fmt.Errorf("record audit: %w", err)
