@@ -105,12 +105,21 @@ func secure(h http.Header, policy string) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// keepPrivate stops caches from keeping a page or a cookie for somebody else.
+// keepPrivate stops caches from keeping a page or a cookie for somebody else, and
+// what the add-on says nothing of: some keep files by the ending of their name.
 func keepPrivate(h http.Header) {
-	cc := strings.ToLower(h.Get("Cache-Control"))
-	private := strings.Contains(cc, "no-store") || strings.Contains(cc, "private")
-	if len(h["Set-Cookie"]) > 0 || (isHTML(h.Get("Content-Type")) && !private) {
-		h.Set("Cache-Control", "no-store")
-		h.Del("Expires")
+	if len(h["Set-Cookie"]) > 0 || isHTML(h.Get("Content-Type")) && !isPrivate(h) || h.Get("Cache-Control") == "" {
+		keepNowhere(h)
 	}
+}
+
+// isPrivate tells whether shared caches do not keep the answer.
+func isPrivate(h http.Header) bool {
+	cc := strings.ToLower(h.Get("Cache-Control"))
+	return strings.Contains(cc, "no-store") || strings.Contains(cc, "private")
+}
+
+func keepNowhere(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Del("Expires")
 }

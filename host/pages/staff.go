@@ -167,8 +167,8 @@ func (h *Handler) beginStaff(w http.ResponseWriter, r *http.Request, t target, a
 	if hasBody(status) {
 		to.Set("Content-Disposition", attachment(from.Get("Content-Disposition")))
 	}
-	if to.Get("Cache-Control") == "" {
-		to.Set("Cache-Control", "no-store")
+	if !isPrivate(to) {
+		keepNowhere(to)
 	}
 	w.WriteHeader(status)
 	return w, nil

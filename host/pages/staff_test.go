@@ -48,6 +48,8 @@ func TestStaff(t *testing.T) {
 		{"redirect out of the area", "/", []string{"staff:invite"}, redirect("/sign-out"), 502, "does not answer", nil},
 		{"download", "/x.csv", []string{"staff:invite"}, csv, 200, "a,b", map[string]string{
 			"Content-Disposition": `attachment; filename=a.csv`, "Content-Security-Policy": "sandbox", "Set-Cookie": "", "X-Content-Type-Options": "nosniff"}},
+		{"download for all caches", "/x.csv", []string{"staff:invite"}, answer(200, http.Header{"Content-Type": {"text/csv"}, "Cache-Control": {"public, max-age=60"}}, "a,b"), 200, "a,b", map[string]string{"Cache-Control": "no-store"}},
+		{"download for this browser", "/x.csv", []string{"staff:invite"}, answer(200, http.Header{"Content-Type": {"text/csv"}, "Cache-Control": {"private, max-age=60"}}, "a,b"), 200, "a,b", map[string]string{"Cache-Control": "private, max-age=60"}},
 		{"SVG is a download", "/x", []string{"staff:invite"}, answer(200, http.Header{"Content-Type": {"image/svg+xml"}}, "<svg/>"), 200, "<svg/>", map[string]string{"Content-Disposition": "attachment"}},
 		{"XHTML is a download", "/x", []string{"staff:invite"}, answer(200, http.Header{"Content-Type": {"application/xhtml+xml"}}, "x"), 200, "x", map[string]string{"Content-Disposition": "attachment"}},
 		{"killed", "/?q=1", []string{"staff:invite"}, dead, 502, `href="/admin/addons/demo/?q=1">Try again`, nil},
