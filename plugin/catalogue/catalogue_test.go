@@ -91,6 +91,8 @@ func TestLinks(t *testing.T) {
 		"mail":            {text.Mailto("a@b.example", ""), `<a href="mailto:a@b.example">a@b.example</a>`},
 		"mail with tail":  {text.Mailto("a@b.example?bcc=x", "Us"), `<a href="mailto:a@b.examplebcc=x">Us</a>`},
 		"own path":        {text.Link("/portal/x/", "<x>"), `<a href="/portal/x/">&lt;x&gt;</a>`},
+		"firm":            {text.Firm("a&b@acme.example"), `<b class="nowrap">a&amp;b@acme.example</b>`},
+		"firm, but long":  {text.Firm("accounts.payable@international.example"), `<b>accounts.payable@international.example</b>`},
 		"foreign address": {text.Link("javascript:alert(1)", "x"), `<a href="#">x</a>`},
 	} {
 		if tt.got != tt.want {

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"html/template"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bold is the text in <b>, for Rich.
@@ -10,8 +11,14 @@ func (t Text) Bold(text string) template.HTML {
 	return template.HTML("<b>" + template.HTMLEscapeString(text) + "</b>")
 }
 
-// Firm is Bold that never breaks across lines.
+// longestFirm is how many characters of a line in bold fit on a small phone.
+const longestFirm = 30
+
+// Firm is Bold that does not break across lines, unless no line of a phone holds it.
 func (t Text) Firm(text string) template.HTML {
+	if utf8.RuneCountInString(text) > longestFirm {
+		return t.Bold(text)
+	}
 	return template.HTML(`<b class="nowrap">` + template.HTMLEscapeString(text) + "</b>")
 }
 

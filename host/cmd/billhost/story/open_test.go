@@ -11,6 +11,8 @@ import (
 )
 
 const (
+	longAddress = "maximiliane.accounts-payable.department@longcompanynamewithoutanyspaces.international.example"
+
 	twin  = "kim@harbourside.example"
 	twins = `Name,Display name,Account number,Email
 Harbourside Ltd,Harbourside,HS-1,kim@harbourside.example
@@ -59,6 +61,10 @@ func signsUpAlone(b *person, office *postOffice, portal string) {
 	b.press("Sign up")
 	b.heading("Sign up")
 	b.look("open-start")
+	b.fill("Email", longAddress)
+	b.press("Continue")
+	b.look("open-code-long") // no sideways scroll
+	b.press("Use another address")
 	b.fill("Email", twin)
 	b.press("Continue")
 	b.heading("Check your mail")
