@@ -206,15 +206,15 @@ func (s *Service) accessRequest(link Link, name, email, message string) (AccessR
 	name = strings.Join(strings.Fields(text(name, 4*maxAccessName)), " ")
 	message = strings.TrimSpace(text(message, 8*maxAccessMessage))
 	switch {
-	case norm == link.Invitation.EmailNorm:
-		return AccessRequest{}, ErrInvitedAddress
 	case name == "" || len([]rune(name)) > maxAccessName:
 		return AccessRequest{}, ErrAccessName
 	case len([]rune(message)) > maxAccessMessage:
 		return AccessRequest{}, ErrAccessLong
+	case norm == link.Invitation.EmailNorm: // last: a guess at it is a request, and counted, unless it is right
+		return AccessRequest{}, ErrInvitedAddress
 	}
 	return AccessRequest{
-		CustomerID: link.Customer.ID, Name: name, Email: strings.TrimSpace(text(email, 254)), EmailNorm: norm,
+		CustomerID: link.Customer.ID, Name: name, Email: strings.TrimSpace(email), EmailNorm: norm,
 		Message: message, State: AccessOpen,
 	}, nil
 }

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -73,7 +74,7 @@ func (s *Service) ChangeAddress(ctx context.Context, c Caller, sessionToken, pas
 	a := s.activity(c, ActionAddressAsked, u.ID)
 	a.Object = a.ID
 	err = s.Store.StartAddressChange(ctx, c.BillerID, AddressChange{
-		ID: a.ID, UserID: u.ID, Email: text(email, 254), EmailNorm: norm,
+		ID: a.ID, UserID: u.ID, Email: strings.TrimSpace(email), EmailNorm: norm,
 		CodeHash:  s.Keys.CodeHash(c.BillerID, a.ID, s.Keys.Code(c.BillerID, a.ID, 0)),
 		CreatedAt: a.At, ExpiresAt: a.At.Add(AddressChangeLife),
 	}, a)

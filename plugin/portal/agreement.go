@@ -19,10 +19,11 @@ type AgreementStore interface {
 	// Agreement returns the version in force at the time. Every enabled biller
 	// has one; NotFound otherwise.
 	Agreement(ctx context.Context, biller string, at time.Time) (Agreement, error)
-	// AcceptAgreement keeps the acceptance and the activity (its UserID is filled
-	// in here), ends the sign-up or session that
-	// holder names and starts session (its UserID is filled in here). Of parallel
-	// calls one wins, the others get ErrSignUpEnded or ErrSignedOut.
+	// AcceptAgreement keeps the acceptance and the activity, ends the sign-up or
+	// session that holder names and starts session; both get their UserID here. A
+	// session that follows another keeps its ExpiresAt and Typed: it was begun with
+	// that one's password. A new browser is kept and told as in CreateSession. Of
+	// parallel calls one wins, the others get ErrSignUpEnded or ErrSignedOut.
 	AcceptAgreement(ctx context.Context, biller string, holder HolderHash, a Acceptance, session Session, did Activity) (Session, error)
 	// DeclineAgreement ends the session, or lets go of the handle, and keeps the
 	// activity (its UserID is filled in here): the person can come back by signing
@@ -36,7 +37,7 @@ func (s *Service) Agreement(ctx context.Context, c Caller) (Agreement, error) {
 }
 
 // Accept keeps the acceptance of the version and signs the person in with a new
-// session. ErrAgreementChanged if version is not the one in force,
+// session, which lives no longer than the one before. ErrAgreementChanged if version is not the one in force,
 // ErrSignUpEnded or ErrSignedOut if holder does not stand for anybody.
 func (s *Service) Accept(ctx context.Context, c Caller, holder Holder, version string) (SignedIn, error) {
 	now := s.Now()

@@ -92,13 +92,11 @@ func (s *Service) Confirm(ctx context.Context, c Caller, handle, code string) (S
 	if err := s.Throttle(ctx, c, GuardCode); err != nil {
 		return SignUpState{}, err
 	}
-	hash, user := s.Keys.Hash(c.BillerID, handle), s.IDs()
-	if err := s.Store.ConfirmCode(ctx, c.BillerID, hash, code, user, s.Now()); err != nil {
+	did, err := s.Store.ConfirmCode(ctx, c.BillerID, s.Keys.Hash(c.BillerID, handle), code, s.activity(c, ActionSignUpConfirmed, s.IDs()))
+	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.note(ctx, c, ActionSignUpConfirmed, user, "", ""); err != nil {
-		return SignUpState{}, err
-	}
+	s.did(ctx, c, did)
 	return s.SignUp(ctx, c, handle)
 }
 
@@ -212,13 +210,11 @@ func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, pass
 	default:
 		return SignUpState{}, ErrRegistered
 	}
-	user := s.IDs()
-	if err := s.Store.ConfirmLink(ctx, c.BillerID, conf.Token.Hash, freshHash, user, now); err != nil {
+	did, err := s.Store.ConfirmLink(ctx, c.BillerID, conf.Token.Hash, freshHash, s.activity(c, ActionSignUpConfirmed, s.IDs()))
+	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.note(ctx, c, ActionSignUpConfirmed, user, conf.Customer.ID, conf.SignUp.ID); err != nil {
-		return SignUpState{}, err
-	}
+	s.did(ctx, c, did)
 	state, err := s.SignUp(ctx, c, handle)
 	state.Handle = fresh
 	return state, err

@@ -2,9 +2,8 @@ package portal
 
 import "context"
 
-// NoteStore keeps an activity that no other method keeps with what it did: a step
-// of a sign-up, whose state and history say the same in its transaction, signing
-// out, and what changes nothing.
+// NoteStore keeps an activity that no other method keeps with what it did: signing
+// out, which is over by then, and what changes nothing.
 type NoteStore interface {
 	// Note keeps the activity with its JobAudit.
 	Note(ctx context.Context, biller string, a Activity) error

@@ -173,7 +173,7 @@ func (s *Service) StartProof(ctx context.Context, c Caller, email string) (Proof
 	a := s.activity(c, ActionSignUpAsked, "")
 	a.Object = a.ID
 	p := Proof{
-		ID: a.ID, Email: strings.TrimSpace(text(email, 254)), EmailNorm: norm,
+		ID: a.ID, Email: strings.TrimSpace(email), EmailNorm: norm,
 		HandleHash: s.Keys.Hash(c.BillerID, handle), Step: ProofAsked,
 		CreatedAt: a.At, ExpiresAt: a.At.Add(SignUpLife),
 	}

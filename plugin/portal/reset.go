@@ -16,6 +16,9 @@ func ResetRequests() Attempts { return Attempts{Limit: 3, Window: time.Hour} }
 // ErrResetGone (Conflict) is a reset link that was used, replaced or has expired.
 var ErrResetGone = apperr.Errorf(apperr.Conflict, "This link is no longer valid. Ask for a new one.")
 
+// ErrResetsSent (TooManyRequests) tells staff that no more links go out this hour.
+var ErrResetsSent = apperr.Errorf(apperr.TooManyRequests, "Three links to a new password were mailed to this person in the last hour. Wait, then try again.")
+
 // Reset is one asking for a new password, by anybody, for an address that may be
 // nobody's. Its ID is that of the activity "password.reset_asked".
 type Reset struct {
@@ -42,21 +45,23 @@ type NewPassword struct {
 // ResetStore keeps askings for new passwords.
 type ResetStore interface {
 	// AskReset keeps the asking, its link and its mail job: the same statements
-	// whether the address is somebody's or nobody's. It keeps nothing, without an
-	// error, once the address has used up ResetRequests.
-	AskReset(ctx context.Context, biller string, r Reset, a Activity) error
+	// whether the address is somebody's or nobody's. Once the address has used up
+	// ResetRequests it keeps nothing and tells until when; else usedUp is zero.
+	AskReset(ctx context.Context, biller string, r Reset, a Activity) (usedUp time.Time, err error)
 	// Reset returns the asking behind a link and whose it is; ErrUnknownLink for
 	// a hash that no asking of this biller has.
 	Reset(ctx context.Context, biller, tokenHash string, now time.Time) (Reset, Account, error)
 	// UseReset sets the password and ends the link, the other links of the address
-	// and every session of the person; of parallel calls one wins, the others get
+	// and every session of the person, a sign-up that waits for the agreement and a
+	// pending change of the address; of parallel calls one wins, the others get
 	// ErrResetGone. Where the address has a sign-up in progress and no user, the
 	// link proves the mailbox: the sign-up is confirmed, and confirmed is true.
 	UseReset(ctx context.Context, biller string, in NewPassword, now time.Time) (confirmed bool, err error)
 	// User returns NotFound for an unknown id.
 	User(ctx context.Context, biller, userID string) (User, error)
 	// ChangePassword replaces the hash, if it is still oldHash, ends every session
-	// of the person and starts the new one. Conflict if it is another.
+	// and pending change of the address of the person and starts the new session.
+	// Conflict if it is another.
 	ChangePassword(ctx context.Context, biller, oldHash, newHash string, session Session, a Activity) error
 }
 
@@ -74,11 +79,13 @@ func (s *Service) ForgotPassword(ctx context.Context, c Caller, email string) er
 	a := s.activity(c, ActionResetAsked, "")
 	a.Object = a.ID
 	r := Reset{ID: a.ID, EmailNorm: norm, CreatedAt: a.At, ExpiresAt: a.At.Add(ResetLife)}
-	return s.Store.AskReset(ctx, c.BillerID, r, a)
+	_, err = s.Store.AskReset(ctx, c.BillerID, r, a) // how many asked is not told
+	return err
 }
 
 // SendReset mails a portal user a link to choose a new password. Staff with
-// staff:invite. NotFound for an unknown user.
+// staff:invite. NotFound for an unknown user; ErrResetsSent after ResetRequests,
+// those of the person included.
 func (s *Service) SendReset(ctx context.Context, c Caller, userID string) error {
 	if err := c.need(AbilityInvite); err != nil {
 		return err
@@ -90,8 +97,12 @@ func (s *Service) SendReset(ctx context.Context, c Caller, userID string) error 
 	a := s.activity(c, ActionResetAsked, u.ID)
 	a.Object = a.ID
 	r := Reset{ID: a.ID, EmailNorm: u.EmailNorm, CreatedAt: a.At, ExpiresAt: a.At.Add(ResetLife)}
-	if err := s.Store.AskReset(ctx, c.BillerID, r, a); err != nil {
+	usedUp, err := s.Store.AskReset(ctx, c.BillerID, r, a)
+	if err != nil {
 		return err
+	}
+	if !usedUp.IsZero() {
+		return ErrResetsSent
 	}
 	s.did(ctx, c, a)
 	return nil
@@ -190,9 +201,9 @@ func (s *Service) notEnded(ctx context.Context, c Caller, account Account, passw
 }
 
 // ChangePassword replaces the password of who is signed in, ends all of their
-// sessions and starts a new one in this browser. ErrWrongPassword about the field
-// "current" for a wrong current password; Invalid with the field "password";
-// TooManyRequests while tries have to wait; ErrSignedOut.
+// sessions and starts a new one in this browser. ErrWrongCurrent for a wrong current
+// password; Invalid with the field "password", ErrSamePassword too; TooManyRequests
+// while tries have to wait; Conflict if it was changed meanwhile; ErrSignedOut.
 func (s *Service) ChangePassword(ctx context.Context, c Caller, sessionToken, current, next string) (SignedIn, error) {
 	u, err := s.reauthenticate(ctx, c, sessionToken, current)
 	if err != nil {

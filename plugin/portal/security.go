@@ -28,8 +28,9 @@ type SecurityStore interface {
 	// Sessions returns a person's sessions that are good at the time, the one used
 	// last first.
 	Sessions(ctx context.Context, biller, userID string, now time.Time) ([]Session, error)
-	// EndSessions ends those of a person's sessions; all but keep if none is named.
-	// It tells how many it ended and keeps the activity if there were any.
+	// EndSessions ends those of a person's sessions; if none is named all but keep,
+	// and the way back into a sign-up that waits for the agreement. It tells how many
+	// it ended and keeps the activity if there were any.
 	EndSessions(ctx context.Context, biller, userID, keepHash string, hashes []string, a Activity) (ended int, err error)
 }
 

@@ -23,7 +23,8 @@ type Service struct {
 	Permits Permits
 	// NormalizeEmail returns the form in which addresses are compared: trimmed,
 	// lower-cased, the domain in punycode, tags and dots kept. Invalid for what
-	// is no address.
+	// is no address, trimmed, of at most 254 bytes: what it agrees to is kept as it
+	// was typed, trimmed and never cut, so that mails go where it says.
 	NormalizeEmail func(address string) (string, error)
 	// MaskEmail hints at an address for those who may not see it: "j•••@acme.com".
 	MaskEmail func(address string) string

@@ -93,8 +93,8 @@ type AccountStore interface {
 	// RefuseSignIn keeps that a try was wrong: the same statements whether the
 	// address is somebody's or nobody's.
 	RefuseSignIn(ctx context.Context, biller string, r Refusal) error
-	// RaisePassword replaces a user's hash, if it is still the old one.
-	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error
+	// RaisePassword replaces a user's hash, if it is still the old one; it tells.
+	RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) (raised bool, err error)
 	// CreateSession starts a session and keeps the activity, as ActionNewDevice if
 	// the browser is new while others are known. It returns what it kept.
 	// ErrWrongSignIn unless the user is active and passwordHash still the user's: a
@@ -163,12 +163,20 @@ func (s *Service) SignIn(ctx context.Context, c Caller, email, password string) 
 	}
 	if account.User != nil {
 		hash, err := s.raise(ctx, c, *account.User, password)
-		if err != nil {
+		switch {
+		case err != nil:
 			return SignedIn{}, err
+		case hash == "": // another sign-in raised it, or it was changed
+			return s.SignIn(ctx, c, email, password)
 		}
 		return s.startSession(ctx, c, account.User.ID, hash)
 	}
-	state, err := s.takeOver(ctx, c, account.SignUps[match].ID)
+	return s.goOn(ctx, c, account.SignUps[match].ID)
+}
+
+// goOn leads back to a sign-up whose password was right.
+func (s *Service) goOn(ctx context.Context, c Caller, signUpID string) (SignedIn, error) {
+	state, err := s.takeOver(ctx, c, signUpID)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -226,7 +234,7 @@ func (a Account) kind() string {
 }
 
 // raise hashes a right password anew if its hash has become too cheap, and returns
-// the hash the user has now.
+// the hash the user has now; empty if it is another meanwhile.
 func (s *Service) raise(ctx context.Context, c Caller, u User, password string) (string, error) {
 	if !s.Passwords.Outdated(u.PasswordHash) {
 		return u.PasswordHash, nil
@@ -235,7 +243,11 @@ func (s *Service) raise(ctx context.Context, c Caller, u User, password string) 
 	if err != nil {
 		return "", err
 	}
-	return hash, s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
+	raised, err := s.Store.RaisePassword(ctx, c.BillerID, u.ID, u.PasswordHash, hash)
+	if err != nil || !raised {
+		return "", err
+	}
+	return hash, nil
 }
 
 // passwordHashes are those a sign-in is compared with; the rest are empty, which

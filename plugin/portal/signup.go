@@ -149,14 +149,15 @@ type SignUpStore interface {
 	// ConfirmCode counts the guess before it compares, on the code and, under
 	// CodeGuesses, on the invitation. A right one makes the user and the grants and
 	// closes the invitation; ErrHasAccount if another sign-up made a user of the
-	// address first, ErrRegistered if that has access to the customer.
-	ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error
+	// address first, ErrRegistered if that has access to the customer. The user's id
+	// is the activity's UserID; it returns the activity that it kept.
+	ConfirmCode(ctx context.Context, biller, handleHash, code string, a Activity) (Activity, error)
 	// Confirmation returns what a confirmation link leads to; ErrUnknownLink for
 	// a hash that no sign-up of this biller has.
 	Confirmation(ctx context.Context, biller, tokenHash string) (Confirmation, error)
 	// ConfirmLink does what a right code does, and gives the sign-up newHandleHash
 	// if that is not empty. The caller has checked the handle or the password.
-	ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error
+	ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash string, a Activity) (Activity, error)
 }
 
 // Begin is Open for a sign-up without pages. The Handle of its answer is the
@@ -195,10 +196,10 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 	if err := link.CanStart(now); err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
+	if err := s.Throttle(ctx, c, GuardRegister); err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.Throttle(ctx, c, GuardRegister); err != nil {
+	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
 		return SignUpState{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, password)

@@ -79,10 +79,11 @@ func (s *Store) acceptAgreement(ctx context.Context, biller string, holder porta
 		return portal.Session{}, err
 	}
 	defer tx.Rollback()
-	userID, err := holderUser(ctx, tx, biller, holder, a.At)
+	held, err := findHolder(ctx, tx, biller, holder, a.At)
 	if err != nil {
 		return portal.Session{}, err
 	}
+	userID := held.UserID
 	customers, err := grantedCustomers(ctx, tx, biller, userID)
 	if err != nil {
 		return portal.Session{}, err
@@ -100,6 +101,9 @@ func (s *Store) acceptAgreement(ctx context.Context, biller string, holder porta
 		return portal.Session{}, err
 	}
 	session.UserID = userID
+	if holder.Session != "" {
+		session.ExpiresAt, session.Typed = held.ExpiresAt, held.Typed
+	}
 	if err := insertSession(ctx, tx, biller, session); err != nil {
 		return portal.Session{}, err
 	}
@@ -109,27 +113,49 @@ func (s *Store) acceptAgreement(ctx context.Context, biller string, holder porta
 			return portal.Session{}, err
 		}
 	}
-	if _, err := knowDevice(ctx, tx, biller, userID, session.Device, a.At); err != nil {
-		return portal.Session{}, err
-	}
 	did.UserID = userID
-	if err := s.record(ctx, tx, biller, did); err != nil {
+	if err := s.recordStart(ctx, tx, biller, session, did); err != nil {
 		return portal.Session{}, err
 	}
-	return session, tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return portal.Session{}, err
+	}
+	s.wake(biller)
+	return session, nil
 }
 
-// holderUser finds the user behind a confirmed sign-up's handle, or a session.
-func holderUser(ctx context.Context, q querier, biller string, holder portal.HolderHash, now time.Time) (string, error) {
+// recordStart keeps the acceptance that starts a session, and that the browser is
+// new, which is told.
+func (s *Store) recordStart(ctx context.Context, tx *sqlx.Tx, biller string, session portal.Session, did portal.Activity) error {
+	stranger, err := knowDevice(ctx, tx, biller, session.UserID, session.Device, did.At)
+	if err != nil {
+		return err
+	}
+	if stranger {
+		seen := did
+		seen.Action, seen.Detail = portal.ActionNewDevice, nil
+		if seen.ID, err = newID(); err != nil {
+			return err
+		}
+		if err := s.record(ctx, tx, biller, seen); err != nil {
+			return err
+		}
+	}
+	return s.record(ctx, tx, biller, did)
+}
+
+// findHolder finds the user behind a confirmed sign-up's handle, or a session and
+// its limits.
+func findHolder(ctx context.Context, q querier, biller string, holder portal.HolderHash, now time.Time) (portal.Session, error) {
 	if holder.Session != "" {
 		row, err := findSession(ctx, q, biller, holder.Session, now)
-		return row.UserID, err
+		return portal.Session{UserID: row.UserID, ExpiresAt: row.ExpiresAt.Time, Typed: portal.Typed{At: row.TypedAt.Time, Place: row.TypedIn}}, err
 	}
 	row, err := pendingRow(ctx, q, biller, holder.Handle, now)
 	if err == nil && row.UserID == "" {
 		err = portal.ErrWrongStep
 	}
-	return row.UserID, err
+	return portal.Session{UserID: row.UserID}, err
 }
 
 func holderEnded(holder portal.HolderHash) error {
@@ -209,19 +235,20 @@ func (s *Store) DeclineAgreement(ctx context.Context, biller string, holder port
 	return userID, err
 }
 
-func (s *Store) declineAgreement(ctx context.Context, biller string, holder portal.HolderHash, did portal.Activity) (string, error) {
+func (s *Store) declineAgreement(ctx context.Context, biller string, holder portal.HolderHash, did portal.Activity) (userID string, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer tx.Rollback()
-	userID, err := holderUser(ctx, tx, biller, holder, did.At)
+	held, err := findHolder(ctx, tx, biller, holder, did.At)
 	switch {
 	case apperr.Is(err, apperr.Unauthenticated), apperr.Is(err, apperr.Conflict):
 		return "", nil
 	case err != nil:
 		return "", err
 	}
+	userID = held.UserID
 	customers, err := grantedCustomers(ctx, tx, biller, userID)
 	if err != nil {
 		return "", err

@@ -115,7 +115,7 @@ func (s *Store) AgreementProof(ctx context.Context, biller, customerID, userID, 
 
 // LastAccepted implements portal.AgreementProofStore.
 func (s *Store) LastAccepted(ctx context.Context, biller string, holder portal.HolderHash, now time.Time) (a portal.Agreement, at time.Time, found bool, err error) {
-	userID, err := holderUser(ctx, s.db.R, biller, holder, now)
+	held, err := findHolder(ctx, s.db.R, biller, holder, now)
 	if err != nil {
 		return portal.Agreement{}, time.Time{}, false, err
 	}
@@ -134,7 +134,7 @@ func (s *Store) LastAccepted(ctx context.Context, biller string, holder portal.H
 		JOIN agreements v ON v.biller_id = a.biller_id AND v.version = a.version
 		WHERE a.biller_id = $1 AND v.biller_id = $1 AND a.user_id = $2
 		ORDER BY CAST(a.version AS INTEGER) DESC
-		LIMIT 1`, biller, userID)
+		LIMIT 1`, biller, held.UserID)
 	if err != nil {
 		return portal.Agreement{}, time.Time{}, false, fmt.Errorf("find accepted agreement: %w", err)
 	}

@@ -82,36 +82,37 @@ func (s *Store) ResendConfirmation(ctx context.Context, biller, handleHash strin
 }
 
 // ConfirmCode implements portal.SignUpStore.
-func (s *Store) ConfirmCode(ctx context.Context, biller, handleHash, code, newUserID string, now time.Time) error {
+func (s *Store) ConfirmCode(ctx context.Context, biller, handleHash, code string, a portal.Activity) (portal.Activity, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	defer tx.Rollback()
-	row, inv, err := s.lockPending(ctx, tx, biller, handleHash, now)
+	row, inv, err := s.lockPending(ctx, tx, biller, handleHash, a.At)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	su := row.signUp()
 	if _, ok := su.Step.Next(portal.SignUpConfirm); !ok {
-		return portal.ErrWrongStep
+		return portal.Activity{}, portal.ErrWrongStep
 	}
-	if err := countGuess(ctx, tx, biller, su, inv, now); err != nil {
-		return err
+	if err := countGuess(ctx, tx, biller, su, inv, a.At); err != nil {
+		return portal.Activity{}, err
 	}
 	if !portal.SameHash(row.CodeHash, s.keys.CodeHash(biller, su.ID, code)) {
 		if err := tx.Commit(); err != nil {
-			return err
+			return portal.Activity{}, err
 		}
 		if su.CodeTries+1 >= portal.CodeTries {
-			return portal.ErrCodeDead
+			return portal.Activity{}, portal.ErrCodeDead
 		}
-		return portal.ErrWrongCode
+		return portal.Activity{}, portal.ErrWrongCode
 	}
 	if err := clearAttempts(ctx, tx, biller, codeGuesses(inv)); err != nil {
-		return err
+		return portal.Activity{}, err
 	}
-	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+	a.CustomerID, a.Object = inv.CustomerID, su.ID
+	return a, s.confirm(ctx, tx, biller, row, inv, a)
 }
 
 // countGuess counts a guess on the newest code and on the invitation.
@@ -179,44 +180,46 @@ func findSignUp(ctx context.Context, q querier, biller, id string) (signUpRow, e
 }
 
 // ConfirmLink implements portal.SignUpStore.
-func (s *Store) ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash, newUserID string, now time.Time) error {
+func (s *Store) ConfirmLink(ctx context.Context, biller, tokenHash, newHandleHash string, a portal.Activity) (portal.Activity, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	defer tx.Rollback()
 	token, err := findToken(ctx, tx, biller, tokenHash, portal.PurposeConfirmation)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	row, err := s.lockSignUp(ctx, tx, biller, token.SubjectID)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
-	switch conf := (portal.Confirmation{Token: token, SignUp: row.signUp()}); conf.Outcome("", now) {
+	switch conf := (portal.Confirmation{Token: token, SignUp: row.signUp()}); conf.Outcome("", a.At) {
 	case portal.ConfirmationDead:
-		return portal.ErrLinkDead
+		return portal.Activity{}, portal.ErrLinkDead
 	case portal.ConfirmationExpired:
-		return portal.ErrLinkExpired
+		return portal.Activity{}, portal.ErrLinkExpired
 	case portal.ConfirmationRegistered:
-		return portal.ErrRegistered
+		return portal.Activity{}, portal.ErrRegistered
 	}
 	inv, err := findInvitation(ctx, tx, biller, row.InvitationID)
 	if err != nil {
-		return err
+		return portal.Activity{}, err
 	}
 	if newHandleHash != "" {
 		row.HandleHash = newHandleHash
 	}
-	return s.confirm(ctx, tx, biller, row, inv, newUserID, now)
+	a.CustomerID, a.Object = inv.CustomerID, row.ID
+	return a, s.confirm(ctx, tx, biller, row, inv, a)
 }
 
-// confirm makes the user and its grants, closes the invitation and commits.
-// Where another sign-up was faster with the address, it ends this one instead
-// and returns ErrHasAccount, the invitation then staying open as an offer, or
-// ErrRegistered if the user has access to the customer already.
-func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row signUpRow, inv portal.Invitation, userID string, now time.Time) error {
-	su := row.signUp()
+// confirm makes the user of the activity and its grants, closes the invitation,
+// keeps the activity and commits. Where another sign-up was faster with the
+// address, it ends this one instead and returns ErrHasAccount, the invitation then
+// staying open as an offer, or ErrRegistered if the user has access to the customer
+// already.
+func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row signUpRow, inv portal.Invitation, a portal.Activity) error {
+	su, userID, now := row.signUp(), a.UserID, a.At
 	created, err := insertUser(ctx, tx, biller, su, userID, now)
 	if err != nil {
 		return err
@@ -246,6 +249,9 @@ func (s *Store) confirm(ctx context.Context, tx *sqlx.Tx, biller string, row sig
 		return err
 	}
 	if err := refreshStatus(ctx, tx, biller, inv.CustomerID, now); err != nil {
+		return err
+	}
+	if err := s.record(ctx, tx, biller, a); err != nil {
 		return err
 	}
 	return tx.Commit()

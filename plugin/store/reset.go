@@ -12,27 +12,27 @@ import (
 )
 
 // AskReset implements portal.ResetStore.
-func (s *Store) AskReset(ctx context.Context, biller string, r portal.Reset, a portal.Activity) error {
+func (s *Store) AskReset(ctx context.Context, biller string, r portal.Reset, a portal.Activity) (usedUp time.Time, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	defer tx.Rollback()
-	usedUp, err := takeAttempt(ctx, tx, biller, "reset:"+s.keys.Hash(biller, r.EmailNorm), portal.ResetRequests(), r.CreatedAt)
+	usedUp, err = takeAttempt(ctx, tx, biller, "reset:"+s.keys.Hash(biller, r.EmailNorm), portal.ResetRequests(), r.CreatedAt)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
 	if !usedUp.IsZero() {
-		return tx.Commit()
+		return usedUp, tx.Commit()
 	}
 	if err := s.sendReset(ctx, tx, biller, r, a); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	if err := tx.Commit(); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	s.wake(biller)
-	return nil
+	return time.Time{}, nil
 }
 
 // sendReset keeps an asking and what goes with it: its link, that of "This wasn't
@@ -189,7 +189,7 @@ func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller, userID str
 	if !set {
 		return portal.ErrResetGone
 	}
-	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
+	if err := endOthers(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
 	if err := s.clearSignIns(ctx, tx, biller, u); err != nil {
@@ -204,6 +204,19 @@ func (s *Store) setPassword(ctx context.Context, tx *sqlx.Tx, biller, userID str
 	}
 	s.wake(biller)
 	return nil
+}
+
+// endOthers ends what others may have begun who knew a password that is replaced:
+// sessions, the way to one through a sign-up that waits for the agreement, and a
+// change of the address that waits for its code.
+func endOthers(ctx context.Context, q querier, biller, userID string) error {
+	if err := dropAddressChange(ctx, q, biller, userID); err != nil {
+		return err
+	}
+	if err := endHandles(ctx, q, biller, userID); err != nil {
+		return err
+	}
+	return deleteSessions(ctx, q, biller, userID)
 }
 
 func deleteSessions(ctx context.Context, q querier, biller, userID string) error {
@@ -245,10 +258,7 @@ func (s *Store) confirmByReset(ctx context.Context, tx *sqlx.Tx, biller, signUpI
 	}
 	row.PasswordHash, row.HandleHash = in.PasswordHash, in.HandleHash
 	in.Activity.UserID, in.Activity.NoticeTo = in.UserID, su.Email
-	if err := s.record(ctx, tx, biller, in.Activity); err != nil {
-		return err
-	}
-	return s.confirm(ctx, tx, biller, row, inv, in.UserID, now)
+	return s.confirm(ctx, tx, biller, row, inv, in.Activity)
 }
 
 // User implements portal.ResetStore.
@@ -292,7 +302,7 @@ func (s *Store) ChangePassword(ctx context.Context, biller, oldHash, newHash str
 	if err := s.endResets(ctx, tx, biller, u.EmailNorm, a.At); err != nil {
 		return err
 	}
-	if err := deleteSessions(ctx, tx, biller, u.ID); err != nil {
+	if err := endOthers(ctx, tx, biller, u.ID); err != nil {
 		return err
 	}
 	if err := insertSession(ctx, tx, biller, session); err != nil {

@@ -60,7 +60,11 @@ func (s *Store) EndSessions(ctx context.Context, biller, userID, keepHash string
 	query, args := `
 		DELETE FROM sessions
 		WHERE biller_id = ? AND user_id = ? AND token_hash <> ?`, []any{biller, userID, keepHash}
-	if len(hashes) > 0 {
+	if len(hashes) == 0 {
+		if err := endHandles(ctx, tx, biller, userID); err != nil {
+			return 0, err
+		}
+	} else {
 		if query, args, err = sqlx.In(query+` AND token_hash IN (?)`, biller, userID, keepHash, hashes); err != nil {
 			return 0, fmt.Errorf("end sessions: %w", err)
 		}
@@ -70,8 +74,11 @@ func (s *Store) EndSessions(ctx context.Context, biller, userID, keepHash string
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
 	n, err := res.RowsAffected()
-	if err != nil || n == 0 {
-		return 0, err
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	if n == 0 {
+		return 0, tx.Commit()
 	}
 	if err := s.record(ctx, tx, biller, a); err != nil {
 		return 0, err

@@ -91,15 +91,15 @@ func moveUser(ctx context.Context, q querier, biller string, u portal.User, e po
 }
 
 // RaisePassword implements portal.AccountStore.
-func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) error {
-	_, err := s.db.W.ExecContext(ctx, `
+func (s *Store) RaisePassword(ctx context.Context, biller, userID, oldHash, newHash string) (raised bool, err error) {
+	raised, err = one(ctx, s.db.W, `
 		UPDATE users
 		SET password_hash = $1
 		WHERE biller_id = $2 AND id = $3 AND password_hash = $4`, newHash, biller, userID, oldHash)
 	if err != nil {
-		return fmt.Errorf("raise password: %w", err)
+		return false, fmt.Errorf("raise password: %w", err)
 	}
-	return nil
+	return raised, nil
 }
 
 // differs tells, of user u with grant g on customer c, that the address to sign in

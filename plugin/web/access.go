@@ -165,6 +165,8 @@ func refusal(err error) string {
 		return "gone"
 	case errors.Is(err, portal.ErrPersonUnchanged):
 		return "unchanged"
+	case errors.Is(err, portal.ErrResetsSent):
+		return "resets"
 	case apperr.Is(err, apperr.TooManyRequests):
 		return "wait"
 	}

@@ -240,7 +240,7 @@ func (v *visit) peopleNotice(view portal.CustomerView, kind string) *notice {
 // refusedNotice says why something about a person was not done.
 func (v *visit) refusedNotice(why string) *notice {
 	switch why {
-	case "decided", "has", "archived", "dead", "differs", "gone", "wait":
+	case "decided", "has", "archived", "dead", "differs", "gone", "resets", "wait":
 		return &notice{Tone: "warn", Icon: "info", Text: v.T("customer.refused." + why)}
 	}
 	return &notice{Tone: "bad", Icon: "warning", Text: v.T("customer.error.other")}
