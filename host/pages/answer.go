@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -34,12 +35,25 @@ func copyAnswer(to, from http.Header) {
 			to[name] = values
 		}
 	}
+	if !oneLength(to["Content-Length"]) {
+		to.Del("Content-Length")
+	}
 	if kind := to.Get("Content-Type"); kind != "" {
 		to.Set("Content-Type", withCharset(kind))
 	}
 	if what := from.Get("Clear-Site-Data"); forgettable(what) {
 		to.Set("Clear-Site-Data", what)
 	}
+}
+
+// oneLength reports whether every proxy reads the same length. With two it might take
+// the next answer, which is for somebody else, for the rest of this one.
+func oneLength(said []string) bool {
+	if len(said) != 1 {
+		return false
+	}
+	n, err := strconv.ParseInt(said[0], 10, 64)
+	return err == nil && n >= 0 && strconv.FormatInt(n, 10) == said[0]
 }
 
 // forgettable reports whether an add-on may have the browser forget that: pages,
