@@ -297,7 +297,7 @@ func endNoticesElsewhere(ctx context.Context, q querier, biller, userID, told st
 		WHERE biller_id = $1 AND purpose = $2 AND generation = 0 AND subject_id IN (
 			SELECT id
 			FROM activity
-			WHERE biller_id = $1 AND user_id = $3 AND at >= $4 AND notice_to <> '' AND LOWER(notice_to) <> LOWER($5)
+			WHERE biller_id = $1 AND user_id = $3 AND user_id <> '' AND at >= $4 AND notice_to <> '' AND LOWER(notice_to) <> LOWER($5)
 		)`, biller, string(portal.PurposeDisown), userID, us(since), told)
 	if err != nil {
 		return fmt.Errorf("end notices elsewhere: %w", err)

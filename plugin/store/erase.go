@@ -146,7 +146,7 @@ func eraseOfUser(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User,
 	}
 	for _, query := range []string{
 		`DELETE FROM users WHERE biller_id = $1 AND id = $2`,
-		`DELETE FROM tokens WHERE biller_id = $1 AND subject_id IN (SELECT id FROM activity WHERE biller_id = $1 AND user_id = $2)`,
+		`DELETE FROM tokens WHERE biller_id = $1 AND subject_id IN (SELECT id FROM activity WHERE biller_id = $1 AND user_id = $2 AND user_id <> '')`,
 	} {
 		if _, err := tx.ExecContext(ctx, query, biller, u.ID); err != nil {
 			return fmt.Errorf("erase user: %w", err)
@@ -155,7 +155,7 @@ func eraseOfUser(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User,
 	if _, err := tx.ExecContext(ctx, `
 		UPDATE activity
 		SET user_id = $3, ip = '', agent = '', notice_to = '', detail = '{}'
-		WHERE biller_id = $1 AND user_id = $2`, biller, u.ID, pseudonym); err != nil {
+		WHERE biller_id = $1 AND user_id = $2 AND user_id <> ''`, biller, u.ID, pseudonym); err != nil {
 		return fmt.Errorf("erase activity: %w", err)
 	}
 	return nil

@@ -255,7 +255,7 @@ func (b *belongings) findSignUps(ctx context.Context, tx *sqlx.Tx, biller string
 			s.created_at
 		FROM signups s
 		JOIN invitations i ON i.biller_id = s.biller_id AND i.id = s.invitation_id
-		WHERE s.biller_id = ? AND (s.user_id = ? OR s.email_norm IN (?))`, biller, u.ID)
+		WHERE s.biller_id = ? AND (s.user_id = ? AND s.user_id <> '' OR s.email_norm IN (?))`, biller, u.ID)
 }
 
 func (b *belongings) findProofs(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User) error {
@@ -294,8 +294,9 @@ func (b *belongings) findRequests(ctx context.Context, tx *sqlx.Tx, biller strin
 			COALESCE((
 				SELECT MAX(s.user_id)
 				FROM invitations i
-				JOIN signups s ON s.biller_id = i.biller_id AND s.invitation_id = i.id
+				CROSS JOIN signups s
 				WHERE i.biller_id = a.biller_id AND i.customer_id = a.customer_id AND i.request_id = a.id
+					AND s.biller_id = i.biller_id AND s.invitation_id = i.id
 			), '') AS user_id,
 			a.customer_id,
 			a.created_at

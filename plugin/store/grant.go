@@ -30,7 +30,7 @@ func grants(ctx context.Context, q querier, biller, userID string) ([]portal.Gra
 		FROM grants g
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
 		WHERE g.biller_id = $1 AND g.user_id = $2 AND g.state = 'active' AND NOT c.archived
-		ORDER BY c.display_key, c.id`, biller, userID)
+		ORDER BY c.display_key || '', c.id`, biller, userID)
 	if err != nil {
 		return nil, fmt.Errorf("read grants: %w", err)
 	}
@@ -63,7 +63,7 @@ const selectOffers = `
 		c.number,
 		c.name,
 		c.display_name,
-		c.display_key,
+		c.display_key || '' AS display_key,
 		i.expires_at
 	FROM users u
 	JOIN invitations i ON i.biller_id = u.biller_id AND i.email_norm = u.email_norm

@@ -91,7 +91,7 @@ func (s *Store) lockResets(ctx context.Context, tx *sqlx.Tx, biller, emailNorm s
 		SELECT id
 		FROM resets
 		WHERE biller_id = $1 AND email_norm = $2 AND used_at = 0
-		ORDER BY id`+s.db.ForUpdate(), biller, emailNorm); err != nil {
+		ORDER BY id || ''`+s.db.ForUpdate(), biller, emailNorm); err != nil {
 		return fmt.Errorf("lock resets: %w", err)
 	}
 	return nil

@@ -69,7 +69,7 @@ func heldProof(ctx context.Context, q querier, biller, handleHash string, now ti
 		return proofRow{}, portal.ErrProofEnded
 	}
 	var row proofRow
-	found, err := get(ctx, q, &row, selectProof+` AND handle_hash = $2`+lock, biller, handleHash)
+	found, err := get(ctx, q, &row, selectProof+` AND handle_hash = $2 AND handle_hash <> ''`+lock, biller, handleHash)
 	if err != nil {
 		return proofRow{}, fmt.Errorf("find proof: %w", err)
 	}
@@ -131,8 +131,8 @@ func (s *Store) checkProofs(ctx context.Context, tx *sqlx.Tx, biller, emailNorm 
 	sent, err := times(ctx, tx, `
 		SELECT t.created_at
 		FROM proofs p
-		JOIN tokens t ON t.biller_id = p.biller_id AND t.subject_id = p.id
-		WHERE p.biller_id = $1 AND p.email_norm = $2 AND t.purpose = $3 AND t.created_at > $4
+		CROSS JOIN tokens t
+		WHERE p.biller_id = $1 AND p.email_norm = $2 AND t.biller_id = $1 AND t.subject_id = p.id AND t.purpose = $3 AND t.created_at > $4
 		ORDER BY t.created_at`,
 		biller, emailNorm, string(portal.PurposeProof), us(now.Add(-portal.ConfirmationWindow)))
 	if err != nil {

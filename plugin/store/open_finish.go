@@ -36,7 +36,7 @@ func openCustomers(ctx context.Context, q querier, biller, emailNorm string) (po
 		FROM customers
 		WHERE biller_id = $1 AND email_norm = $2 AND email_norm <> '' AND NOT archived AND status <> $3
 		ORDER BY
-			display_key,
+			display_key || '',
 			id
 		LIMIT $4`, biller, emailNorm, string(portal.StatusDisabled), openCustomersAtOnce); err != nil {
 		return portal.OpenCustomers{}, fmt.Errorf("find customers of address: %w", err)

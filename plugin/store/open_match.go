@@ -22,7 +22,7 @@ const selectMatches = `
 		c.number,
 		c.name,
 		c.display_name,
-		c.display_key,
+		c.display_key || '' AS display_key,
 		0 AS expires_at
 	FROM users u
 	JOIN customers c ON c.biller_id = u.biller_id AND c.email_norm = u.email_norm

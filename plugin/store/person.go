@@ -48,30 +48,45 @@ func (s *Store) lockPerson(ctx context.Context, tx *sqlx.Tx, biller string, a po
 	return u, customers, nil
 }
 
+// selectTouched joins from the person on, one table after the other. A customer may
+// be there several times.
+const selectTouched = `
+	SELECT customer_id
+	FROM grants
+	WHERE biller_id = $1 AND user_id = $2
+	UNION ALL
+	SELECT i.customer_id
+	FROM signups s
+	CROSS JOIN invitations i
+	WHERE s.biller_id = $1 AND s.user_id = $2 AND s.user_id <> ''
+		AND i.biller_id = $1 AND i.id = s.invitation_id
+	UNION ALL
+	SELECT i.customer_id
+	FROM users u
+	CROSS JOIN signups s
+	CROSS JOIN invitations i
+	WHERE u.biller_id = $1 AND u.id = $2
+		AND s.biller_id = $1 AND s.email_norm = u.email_norm
+		AND i.biller_id = $1 AND i.id = s.invitation_id
+	UNION ALL
+	SELECT c.id
+	FROM users u
+	CROSS JOIN customers c
+	WHERE u.biller_id = $1 AND u.id = $2
+		AND c.biller_id = $1 AND c.email_norm = u.email_norm AND c.email_norm <> '' AND NOT c.archived
+	UNION ALL
+	SELECT i.customer_id
+	FROM users u
+	CROSS JOIN invitations i
+	WHERE u.biller_id = $1 AND u.id = $2
+		AND i.biller_id = $1 AND i.email_norm = u.email_norm`
+
 // touchedCustomers are those whose status may follow from a person: by a grant of
-// any state, by a sign-up with the person's address, or by that address alone.
+// any state, by a sign-up of the person or with the person's address, or by that
+// address alone.
 func touchedCustomers(ctx context.Context, q querier, biller, userID string) ([]string, error) {
 	var ids []string
-	if err := selectAll(ctx, q, &ids, `
-		SELECT customer_id
-		FROM grants
-		WHERE biller_id = $1 AND user_id = $2
-		UNION
-		SELECT i.customer_id
-		FROM users u
-		JOIN signups s ON s.biller_id = u.biller_id AND (s.email_norm = u.email_norm OR s.user_id = u.id)
-		JOIN invitations i ON i.biller_id = s.biller_id AND i.id = s.invitation_id
-		WHERE u.biller_id = $1 AND u.id = $2
-		UNION
-		SELECT c.id
-		FROM users u
-		JOIN customers c ON c.biller_id = u.biller_id AND c.email_norm = u.email_norm
-		WHERE u.biller_id = $1 AND u.id = $2 AND c.email_norm <> '' AND NOT c.archived
-		UNION
-		SELECT i.customer_id
-		FROM users u
-		JOIN invitations i ON i.biller_id = u.biller_id AND i.email_norm = u.email_norm
-		WHERE u.biller_id = $1 AND u.id = $2`, biller, userID); err != nil {
+	if err := selectAll(ctx, q, &ids, selectTouched, biller, userID); err != nil {
 		return nil, fmt.Errorf("find customers of a person: %w", err)
 	}
 	return ids, nil
@@ -148,7 +163,7 @@ func (s *Store) shut(ctx context.Context, tx *sqlx.Tx, biller string, u portal.U
 		WHERE biller_id = $1 AND purpose = $2 AND generation = 0 AND subject_id IN (
 			SELECT id
 			FROM activity
-			WHERE biller_id = $1 AND user_id = $3
+			WHERE biller_id = $1 AND user_id = $3 AND user_id <> ''
 		)`, biller, string(portal.PurposeDisown), u.ID); err != nil {
 		return fmt.Errorf("end notices: %w", err)
 	}
@@ -176,7 +191,7 @@ func endHandles(ctx context.Context, q querier, biller, userID string) error {
 	_, err := q.ExecContext(ctx, `
 		UPDATE signups
 		SET handle_hash = ''
-		WHERE biller_id = $1 AND user_id = $2`, biller, userID)
+		WHERE biller_id = $1 AND user_id = $2 AND user_id <> ''`, biller, userID)
 	if err != nil {
 		return fmt.Errorf("end handles: %w", err)
 	}
@@ -279,7 +294,7 @@ func differing(ctx context.Context, q querier, biller, customerID string) ([]str
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
 		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state = 'active' AND `+differs+`
-		ORDER BY g.user_id`, biller, customerID); err != nil {
+		ORDER BY g.user_id || ''`, biller, customerID); err != nil {
 		return nil, fmt.Errorf("find people: %w", err)
 	}
 	return ids, nil

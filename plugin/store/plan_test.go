@@ -41,9 +41,15 @@ var bigTables = []string{
 	SELECT 'north', 'k' || n, 'reset', 'r' || n, 0, 0, 1, 9e15 FROM generate_series(1, $1) n`,
 	`INSERT INTO acceptances SELECT (jsonb_populate_record(a, jsonb_build_object('user_id', 'u' || n))).*
 	FROM acceptances a, generate_series(1, $1) n WHERE a.biller_id = 'north' AND a.user_id <> ''`,
+	`INSERT INTO invitations SELECT (jsonb_populate_record(i, jsonb_build_object('id', 'i' || n, 'customer_id', 'big' || n, 'email_norm', 'u' || n || '@big.example'))).*
+	FROM invitations i, generate_series(1, $1) n WHERE i.biller_id = 'north' AND i.customer_id = 'c1'`,
+	`INSERT INTO signups SELECT (jsonb_populate_record(s, jsonb_build_object('id', 's' || n, 'invitation_id', 'i' || n, 'email_norm', 'u' || n || '@big.example', 'user_id', 'u' || n))).*
+	FROM signups s, generate_series(1, $1) n WHERE s.biller_id = 'north' AND s.email_norm = 'jane@acme.com'`,
+	`INSERT INTO proofs (biller_id, id, email, email_norm, handle_hash, step, user_id, seq, code_hash, code_tries, code_expires_at, created_at, expires_at)
+	SELECT 'north', 'p' || n, 'e', 'u' || n || '@big.example', 'h' || n, 'asked', '', 1, '', 0, 1, 1, 9e15 FROM generate_series(1, $1) n`,
 }
 
-var seqScan = regexp.MustCompile(`Seq Scan on (users|sessions|devices|activity|resets|throttles|customers|grants|access_requests|history|tokens|acceptances)\b`)
+var seqScan = regexp.MustCompile(`Seq Scan on (users|sessions|devices|activity|resets|throttles|customers|grants|access_requests|history|tokens|acceptances|invitations|signups|proofs)\b`)
 
 // TestHotStatementsUseAnIndex asks PostgreSQL how it runs each statement of what
 // people do all the time, in a business with 10,000 of everything.
@@ -61,6 +67,10 @@ func TestHotStatementsUseAnIndex(t *testing.T) {
 	must(t, err)
 	link := w.invited(t, "c4")
 	c := public(w.caller)
+	started, err := w.Register(t.Context(), c, link, "zoe@bücher.example", goodPassword)
+	must(t, err)
+	proof, err := w.StartProof(t.Context(), c, "zoe@bücher.example")
+	must(t, err)
 	view, err := w.Session(t.Context(), c, session)
 	must(t, err)
 	for name, do := range map[string]func(ctx context.Context, s *portal.Service) error{
@@ -96,6 +106,25 @@ func TestHotStatementsUseAnIndex(t *testing.T) {
 		"count of requests": func(ctx context.Context, s *portal.Service) error {
 			_, err := s.CountAccessRequests(ctx, w.caller)
 			return err
+		},
+		"choose": func(ctx context.Context, s *portal.Service) error {
+			_, err := s.Choose(ctx, c, started.Handle, []string{"c4"})
+			return err
+		},
+		"sign-up": func(ctx context.Context, s *portal.Service) error {
+			_, err := s.SignUp(ctx, c, started.Handle)
+			return err
+		},
+		"sign-up without an invitation": func(ctx context.Context, s *portal.Service) error {
+			_, err := s.Proof(ctx, c, proof.Handle)
+			return err
+		},
+		"ask for a proof": func(ctx context.Context, s *portal.Service) error {
+			_, err := s.StartProof(ctx, c, "jane@acme.com")
+			return err
+		},
+		"right of a person": func(ctx context.Context, s *portal.Service) error {
+			return s.SetPersonRight(ctx, w.caller, "c1", view.UserID, portal.RightViewer)
 		},
 		"ask for access": func(ctx context.Context, s *portal.Service) error {
 			return s.AskAccess(ctx, c, link, "Jo", "jo@acme.example", "")

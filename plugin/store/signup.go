@@ -88,7 +88,7 @@ func pendingRow(ctx context.Context, q querier, biller, handleHash string, now t
 	if handleHash == "" {
 		return signUpRow{}, portal.ErrSignUpEnded
 	}
-	row, found, err := readSignUp(ctx, q, selectSignUp+` AND handle_hash = $2`+whereLive, biller, handleHash, us(now))
+	row, found, err := readSignUp(ctx, q, selectSignUp+` AND handle_hash = $2 AND handle_hash <> ''`+whereLive, biller, handleHash, us(now))
 	if err == nil && !found {
 		err = portal.ErrSignUpEnded
 	}
@@ -287,8 +287,8 @@ func confirmationTimes(ctx context.Context, q querier, biller, invitationID stri
 	return times(ctx, q, `
 		SELECT t.created_at
 		FROM signups s
-		JOIN tokens t ON t.biller_id = s.biller_id AND t.subject_id = s.id
-		WHERE s.biller_id = $1 AND s.invitation_id = $2 AND t.purpose = $3 AND t.created_at > $4
+		CROSS JOIN tokens t
+		WHERE s.biller_id = $1 AND s.invitation_id = $2 AND t.biller_id = $1 AND t.subject_id = s.id AND t.purpose = $3 AND t.created_at > $4
 		ORDER BY t.created_at`,
 		biller, invitationID, string(portal.PurposeConfirmation), us(now.Add(-portal.ConfirmationWindow)))
 }

@@ -6,6 +6,11 @@
 // one customer's invitation, sign-ups and status change one after another; who
 // changes something about a person locks the person's row next. lock.go has the
 // whole order.
+//
+// SQLite keeps no statistics and takes a biller to have ten rows of everything. A
+// statement that sorts few rows sorts by x and an empty text, of which there is
+// no index to read instead; one whose tables must be read in an order says CROSS
+// JOIN; one that a partial index serves repeats the index's condition.
 package store
 
 import (

@@ -131,7 +131,7 @@ func people(ctx context.Context, q querier, biller, customerID string) ([]portal
 		JOIN users u ON u.biller_id = g.biller_id AND u.id = g.user_id
 		JOIN customers c ON c.biller_id = g.biller_id AND c.id = g.customer_id
 		WHERE g.biller_id = $1 AND g.customer_id = $2 AND g.state NOT IN ('removed', 'dismissed')
-		ORDER BY u.email_norm`, biller, customerID)
+		ORDER BY u.email_norm || ''`, biller, customerID)
 	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
