@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 
 // runUntilKilled ends by SIGKILL at the point; it returns if that never comes.
 func runUntilKilled(point string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	at := site{data: os.Getenv(dataEnv), packages: os.Getenv(packagesEnv), host: parseDB(os.Getenv(hostDBEnv)), addon: parseDB(os.Getenv(addonDBEnv))}
 	h, err := host.New(ctx, at.config(), &hosttest.Platform{})

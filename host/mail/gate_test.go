@@ -121,7 +121,7 @@ func TestWaitingLeavesTimeForTheMail(t *testing.T) {
 		}
 		return nil
 	}
-	s := MustSender(t, mail.Config{URL: "smtp://" + srv.Addr, Connections: 1, Timeout: 2 * time.Second})
+	s := MustSender(t, mail.Config{URL: "smtp://" + srv.Addr, Connections: 1, Timeout: 10 * time.Second})
 	var first sync.WaitGroup
 	first.Go(func() {
 		if _, err := s.Send(t.Context(), sample(s)); err != nil {

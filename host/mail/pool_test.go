@@ -16,7 +16,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	srv := MustServe(t, serverOptions{})
 	addr, silence := mustRelay(t, srv.Addr)
-	s := MustSender(t, mail.Config{URL: "smtp://" + addr + "?starttls=none", Timeout: 4 * time.Second})
+	s := MustSender(t, mail.Config{URL: "smtp://" + addr + "?starttls=none", Timeout: 12 * time.Second})
 	for range 2 {
 		if _, err := s.Send(t.Context(), sample(s)); err != nil {
 			t.Fatal(err)

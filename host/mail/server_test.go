@@ -174,7 +174,7 @@ func (nopLogger) Println(...any)        {}
 // until waits for a condition that another goroutine brings about.
 func until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			tb.Fatalf("never happened: %s", what)

@@ -53,6 +53,19 @@ func (s *site) answer(say func(w http.ResponseWriter, r *http.Request) bool) {
 	s.say = say
 }
 
+// letGo ends what clients go on asking a silent site in the background.
+func (s *site) letGo(tb testing.TB, clients ...*marketplace.Client) {
+	tb.Helper()
+	s.answer(nil)
+	s.CloseClientConnections()
+	for _, c := range clients {
+		_, err := c.List(tb.Context())
+		if err != nil && !apperr.Is(err, apperr.Unavailable) && !apperr.Is(err, apperr.Invalid) {
+			tb.Error(err)
+		}
+	}
+}
+
 func (s *site) at(c *marketplace.ClientConfig) { c.URL = s.URL + "/market" }
 
 func down(w http.ResponseWriter, _ *http.Request) bool {
@@ -184,7 +197,8 @@ func TestSilentServer(t *testing.T) {
 	m.mustPublish(t, "1.0.0", "x")
 	s := mustSite(t, m)
 	quick := func(c *marketplace.ClientConfig) {
-		c.Timeout, c.DownloadTimeout = 50*time.Millisecond, 50*time.Millisecond
+		// The marketplace answers at first, within any time but none.
+		c.Timeout, c.DownloadTimeout = 3*time.Second, time.Second
 	}
 	c := m.mustClient(t, t.TempDir(), s.at, quick)
 	s.answer(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -197,7 +211,8 @@ func TestSilentServer(t *testing.T) {
 	refused(t, err, apperr.Unavailable, "cannot be had")
 	s.answer(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	same(t, "offers", []string{"hello 1.0.0"}, versions(t, c))
-	c = m.mustClient(t, t.TempDir(), s.at, func(c *marketplace.ClientConfig) { c.Timeout = time.Second })
+	c = m.mustClient(t, t.TempDir(), s.at, func(c *marketplace.ClientConfig) { c.Timeout = time.Minute })
+	defer s.letGo(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.List(ctx); !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) || apperr.Is(err, apperr.Unavailable) {

@@ -29,7 +29,25 @@ type market struct {
 	marketplace.Repository
 	mu  sync.Mutex
 	now time.Time
-	log bytes.Buffer
+	log safeBuffer
+}
+
+// safeBuffer is a log that several looks write in the background.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *safeBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *safeBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func (m *market) clock() time.Time {

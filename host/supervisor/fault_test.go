@@ -98,7 +98,7 @@ func mustStore(tb testing.TB, dir string) *store.Store {
 // mustDieAt runs this binary as a host that kills itself at a point.
 func mustDieAt(tb testing.TB, dir, point string) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
 	host := exec.CommandContext(ctx, os.Args[0])
 	host.Env = append(os.Environ(), hostEnv+"="+dir, faultEnv+"="+point)

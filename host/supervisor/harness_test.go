@@ -186,9 +186,10 @@ func (w *world) config() supervisor.Config {
 		Limits: supervisor.Limits{Memory: -1}, // the race detector maps terabytes
 		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Times: supervisor.Times{
-			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Answer: time.Second,
-			Kill: time.Second, FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
-			Handshake: 5 * time.Second,
+			// A busy machine takes long to start a program and to answer for it.
+			Handshake: 30 * time.Second, Answer: 3 * time.Second,
+			Poll: 50 * time.Millisecond, Health: 100 * time.Millisecond, Kill: time.Second,
+			FirstRest: 10 * time.Millisecond, LongestRest: 100 * time.Millisecond,
 		},
 	}
 }
@@ -217,7 +218,7 @@ func (w *world) mustEnd(tb testing.TB) {
 	select {
 	case err := <-w.ended:
 		must(tb, err)
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		tb.Fatalf("supervisor does not end\n%s", w.log)
 	}
 	w.ended = nil
@@ -245,11 +246,19 @@ func (w *world) status() supervisor.Status {
 
 func (w *world) mustEnsure(tb testing.TB) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
 	if err := w.Ensure(ctx, w.active); err != nil {
 		tb.Fatalf("Ensure: %v\n%s", err, w.log)
 	}
+}
+
+// mustSignal signals the process that serves, and returns it.
+func (w *world) mustSignal(tb testing.TB, signal syscall.Signal) (pid int) {
+	tb.Helper()
+	until(tb, "a process serves", func() bool { pid = w.status().PID; return pid != 0 })
+	must(tb, syscall.Kill(pid, signal))
+	return pid
 }
 
 // do calls the add-on; see behaviour.
@@ -278,10 +287,13 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
+// patience is how long a test waits for something that has to happen.
+const patience = 3 * time.Minute
+
 // until waits for a condition that another goroutine or process brings about.
 func until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
 			tb.Fatalf("never happened: %s", what)

@@ -19,8 +19,7 @@ func TestNothingLeaks(t *testing.T) {
 		} else {
 			w.mustEnsure(t)
 			for range 2 {
-				before := w.status().PID
-				must(t, syscall.Kill(before, syscall.SIGKILL))
+				before := w.mustSignal(t, syscall.SIGKILL)
 				until(t, "a new process", func() bool { s := w.status(); return s.State == supervisor.Healthy && s.PID != before })
 			}
 		}

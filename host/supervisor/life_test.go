@@ -203,13 +203,13 @@ func TestKeepaliveEndsACall(t *testing.T) {
 		call <- err
 	}()
 	until(t, "the call is under way", func() bool { return slices.Contains(w.notes(), "endless") })
-	must(t, syscall.Kill(w.status().PID, syscall.SIGSTOP))
+	w.mustSignal(t, syscall.SIGSTOP)
 	select {
 	case err := <-call:
 		if !apperr.Is(err, apperr.Unavailable) {
 			t.Errorf("the call = %v", err)
 		}
-	case <-time.After(40 * time.Second):
+	case <-time.After(patience):
 		t.Error("the call waits for a process that stands still")
 	}
 }

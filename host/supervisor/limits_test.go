@@ -155,7 +155,7 @@ func runGreedyHost(dir string) {
 		if err == nil && (n > 300 || !strings.Contains(got, "resource temporarily unavailable")) {
 			tb.Fatalf("processes = %q", got)
 		}
-		must(tb, syscall.Kill(w.status().PID, syscall.SIGKILL))
+		w.mustSignal(tb, syscall.SIGKILL)
 		until(tb, "it works again", func() bool { got, err := w.do(tb, "hello"); return err == nil && got == "done" })
 	}
 	w.mustEnd(tb)

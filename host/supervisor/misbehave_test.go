@@ -109,10 +109,10 @@ func mustNeighbours(tb testing.TB, mode string) (*world, func(until <-chan struc
 	dir := mustDir(tb)
 	binary, err := program()
 	must(tb, err)
-	w := mustWorldOf(tb, dir, binary, mode, func(c *supervisor.Config) { c.Times.Start = 2 * time.Second })
+	w := mustWorldOf(tb, dir, binary, mode, func(c *supervisor.Config) { c.Times.Handshake, c.Times.Start = 10*time.Second, 10*time.Second })
 	good := mustPackage(tb, filepath.Join(dir, "packages"), "neighbour")
 	w.books.change(func(b *books) { b.active = append(b.active, good) })
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	defer cancel()
 	must(tb, w.Ensure(ctx, good))
 	return w, func(until <-chan struct{}) {
@@ -125,7 +125,7 @@ func mustNeighbours(tb testing.TB, mode string) (*world, func(until <-chan struc
 				return
 			}
 			begun := time.Now()
-			if got, err := c.Invite(sdk.Call{}, "").Link(tb.Context(), "hello"); err != nil || got != "done" || time.Since(begun) > 10*time.Second {
+			if got, err := c.Invite(sdk.Call{}, "").Link(tb.Context(), "hello"); err != nil || got != "done" || time.Since(begun) > 20*time.Second {
 				tb.Errorf("the neighbour answers %q, %v after %s", got, err, time.Since(begun))
 			}
 			select {

@@ -30,7 +30,7 @@ func TestRefused(t *testing.T) {
 		t.Run(tt.mode, func(t *testing.T) {
 			t.Parallel()
 			w := mustWorld(t, tt.mode)
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			err := w.Ensure(ctx, w.active)
 			if !strings.Contains(apperr.MessageOf(err), tt.message) {
@@ -45,8 +45,10 @@ func TestRefused(t *testing.T) {
 
 func TestHangingStartIsKilled(t *testing.T) {
 	t.Parallel()
-	w := mustWorld(t, "hangs")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	binary, err := program()
+	must(t, err)
+	w := mustWorldOf(t, mustDir(t), binary, "hangs", func(c *supervisor.Config) { c.Times.Handshake = 3 * time.Second })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := w.Ensure(ctx, w.active); !strings.Contains(apperr.MessageOf(err), "timeout") {
 		t.Errorf("Ensure = %v", err)
@@ -62,7 +64,7 @@ func TestChangedPackageIsRefusedByName(t *testing.T) {
 			w.mustEnsure(t)
 			path := filepath.Join(w.dir, "packages", w.active.Digest, name)
 			mustFlip(t, path)
-			must(t, syscall.Kill(w.status().PID, syscall.SIGKILL))
+			w.mustSignal(t, syscall.SIGKILL)
 			until(t, "the package is refused", func() bool {
 				s := w.status()
 				return s.State == supervisor.BackingOff && s.Err != nil && strings.Contains(s.Err.Error(), name)

@@ -22,8 +22,9 @@ const (
 	// lifelineFD is where a child finds its end of the lifeline: the first of
 	// exec.Cmd's ExtraFiles.
 	lifelineFD = 3
-	// lastWords is how long output may still arrive after the process ended.
-	lastWords = 250 * time.Millisecond
+	// lastWords is how long output may still arrive after the process ended: what
+	// it wrote is there by then, but a busy machine may take long to read it.
+	lastWords = 2 * time.Second
 )
 
 // child runs one add-on process for go-plugin. go-plugin sees the first line of

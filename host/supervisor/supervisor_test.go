@@ -103,7 +103,7 @@ func TestRestartsAfterACrash(t *testing.T) {
 			w.mustEnsure(t)
 			before := w.status().PID
 			if how == "kill" {
-				must(t, syscall.Kill(before, syscall.SIGKILL))
+				w.mustSignal(t, syscall.SIGKILL)
 			} else if _, err := w.do(t, how); !wire.Gone(err) && !apperr.Is(err, apperr.Unavailable) {
 				t.Errorf("the call in flight = %v", err)
 			}
@@ -130,8 +130,7 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	w := mustWorld(t, "")
 	w.mustEnsure(t)
-	before := w.status().PID
-	must(t, syscall.Kill(before, syscall.SIGSTOP))
+	before := w.mustSignal(t, syscall.SIGSTOP)
 	until(t, "a new process", func() bool {
 		s := w.status()
 		return s.State == supervisor.Healthy && s.PID != before
@@ -145,7 +144,7 @@ func TestStoppedProcessDoesNotKeepTheHost(t *testing.T) {
 	t.Parallel()
 	w := mustWorld(t, "")
 	w.mustEnsure(t)
-	must(t, syscall.Kill(w.status().PID, syscall.SIGSTOP))
+	w.mustSignal(t, syscall.SIGSTOP)
 	w.mustEnd(t)
 }
 
@@ -153,12 +152,11 @@ func TestGrandchildIsKilled(t *testing.T) {
 	t.Parallel()
 	w := mustWorld(t, "")
 	w.mustEnsure(t)
-	before := w.status().PID
 	text, err := w.do(t, "grandchild")
 	must(t, err)
 	grandchild, err := strconv.Atoi(text)
 	must(t, err)
-	must(t, syscall.Kill(before, syscall.SIGKILL))
+	before := w.mustSignal(t, syscall.SIGKILL)
 	until(t, "a new process", func() bool {
 		s := w.status()
 		return s.State == supervisor.Healthy && s.PID != before

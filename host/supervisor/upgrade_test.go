@@ -150,7 +150,7 @@ func TestCrashOnProbationLeadsBack(t *testing.T) {
 			w.mustEnsure(t)
 			second := w.mustWant(t, "checks its environment")
 			w.mustServe(t, second)
-			must(t, syscall.Kill(w.status().PID, how))
+			w.mustSignal(t, how)
 			w.mustServe(t, w.active.Current())
 			a := w.row()
 			if a.Failed.Version.Digest != second.Digest || a.Failed.Reason == "" || a.Previous.Digest != "" {
@@ -165,9 +165,7 @@ func TestFiveCrashesBreakIt(t *testing.T) {
 	w := mustWorld(t, "")
 	crash := func() {
 		for range 5 {
-			until(t, "it runs", func() bool { return w.status().PID != 0 })
-			pid := w.status().PID
-			must(t, syscall.Kill(pid, syscall.SIGKILL))
+			pid := w.mustSignal(t, syscall.SIGKILL)
 			until(t, "its end is seen", func() bool { return w.status().PID != pid })
 		}
 		until(t, "it is broken", func() bool { return w.status().State == supervisor.Broken })
@@ -203,11 +201,10 @@ func TestLateHealthIsDegraded(t *testing.T) {
 	w.active = mustPackage(t, filepath.Join(w.dir, "packages"), "")
 	w.books.active = []addon.Active{w.active}
 	cfg := w.config()
-	cfg.Times.Answer = time.Second
+	cfg.Times.Answer = 5 * time.Second // it is killed after three times that
 	w.mustRun(t, cfg)
 	w.mustEnsure(t)
-	pid := w.status().PID
-	must(t, syscall.Kill(pid, syscall.SIGSTOP))
+	pid := w.mustSignal(t, syscall.SIGSTOP)
 	until(t, "it is degraded", func() bool { return w.status().State == supervisor.Degraded })
 	if _, err := w.Client("test-addon"); err != nil {
 		t.Errorf("a degraded add-on is not asked: %v", err)
