@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/billing-addons/customer-portal/host"
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -170,5 +171,14 @@ func (cmd *addonHistoryCommand) run(ctx context.Context, p *Program, c Config) e
 	})
 }
 
-// oneLine keeps a text for the operator in its line.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// oneLine keeps a text for the operator in its line, and from commanding the
+// terminal.
+func oneLine(text string) string {
+	unseen := func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}
+	return strings.Join(strings.Fields(strings.Map(unseen, text)), " ")
+}

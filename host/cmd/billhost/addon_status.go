@@ -195,7 +195,7 @@ func (v versionStatus) String() string {
 		if v.Refused == v.Version {
 			what = "failed " // and nothing to go back to
 		}
-		text += "\t" + what + v.Refused + ": " + v.Reason
+		text += "\t" + what + v.Refused + ": " + oneLine(v.Reason)
 	}
 	for _, h := range v.Hosts {
 		text += "\n  " + h.String()
@@ -215,7 +215,7 @@ func (h hostStatus) String() string {
 		text += fmt.Sprintf("\tpid %d", h.PID)
 	}
 	if h.Error != "" {
-		text += "\t" + strings.Join(strings.Fields(h.Error), " ")
+		text += "\t" + oneLine(h.Error)
 	}
 	return text
 }

@@ -179,7 +179,7 @@ func (cmd *auditListCommand) run(ctx context.Context, p *Program, c Config) erro
 			return json.NewEncoder(p.Stdout).Encode(out)
 		}
 		for _, a := range out {
-			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s\t%s\t%s\n", a.At.Format(time.RFC3339), a.Action, a.who(), a.Object, a.IP); err != nil {
+			if _, err := fmt.Fprintf(p.Stdout, "%s\t%s\t%s\t%s\t%s\n", a.At.Format(time.RFC3339), a.Action, oneLine(a.who()), oneLine(a.Object), a.IP); err != nil {
 				return err
 			}
 		}

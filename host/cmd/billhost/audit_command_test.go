@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -182,4 +183,31 @@ func mustBooks(tb testing.TB, with func(...string) []string) *ledger {
 		}
 	})
 	return l
+}
+
+// TestAuditListIsALineForARecord: nothing that an add-on wrote makes a line of its
+// own, or reaches the terminal as a command.
+func TestAuditListIsALineForARecord(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	with := mustAudited(t, "sqlite", []string{"--data-dir", dir})
+	l, err := openBooks(t.Context(), Config{DataDir: dir}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.BillerBySlug(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.RecordAudit(t.Context(), b.ID, addon.AuditRecord{
+		AddonID: "hello", Action: "hello.said", Object: "x\n2026-01-01T00:00:00Z\tstaff.added", PortalUserClaim: "\x1b[2Jwho\u0085\u202e",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.close(slog.New(slog.DiscardHandler))
+	r := mustRun(t, with("audit", "list", "--biller", "acme", "--action", "hello.said")...)
+	if !strings.HasSuffix(r.stdout, "Z\thello.said\t[2Jwho\tx 2026-01-01T00:00:00Z staff.added\t\n") || strings.Count(r.stdout, "\n") != 1 {
+		t.Errorf("%q", r.stdout)
+	}
 }

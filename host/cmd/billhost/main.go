@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 )
 
@@ -16,7 +15,7 @@ func main() {
 	defer stop()
 	p := Program{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := p.Run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "billhost:", strings.Join(strings.Fields(err.Error()), " "))
+		fmt.Fprintln(os.Stderr, "billhost:", oneLine(err.Error()))
 		os.Exit(1)
 	}
 }
