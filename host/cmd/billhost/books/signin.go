@@ -124,6 +124,9 @@ func BlockedNotices(name string) Budget { return Budget{name, 1, 24 * time.Hour}
 // counted.
 func RefusalsKept() Budget { return Budget{"refused", 1000, time.Hour} }
 
+// LinkRefusals is how many tries with one dead link stand in the audit.
+func LinkRefusals(name string) Budget { return Budget{name, 20, time.Hour} }
+
 // DenialsKept is how many refused requests of one staff user, and of all of a
 // biller, stand in the audit; those beyond are only in the log. They are counted in
 // this order, the second only while the first lasts: one person's flood leaves room

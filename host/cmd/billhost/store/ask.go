@@ -243,6 +243,8 @@ func (s *Store) AskStaffLink(ctx context.Context, emailNorm, next string, ip net
 // that is down for a night.
 const askTries = 150
 
+// ask keeps an ask and the job that deals with it; it comes from the address of the
+// books.Actor.
 func (s *Store) ask(ctx context.Context, tx *sqlx.Tx, a books.Ask) error {
 	id, err := newID()
 	if err != nil {

@@ -49,7 +49,7 @@ type auditEntryRow struct {
 	CustomerName string `db:"customer_name"`
 }
 
-func (r auditEntryRow) entry() (books.AuditEntry, error) {
+func (r auditEntryRow) entry() books.AuditEntry {
 	e := books.AuditEntry{
 		AuditRecord: addon.AuditRecord{
 			Key: r.RecordKey, At: r.At.UTC(), AddonID: r.AddonID, StaffID: r.StaffID, PortalUserClaim: r.PortalUser, Action: r.Action,
@@ -60,7 +60,7 @@ func (r auditEntryRow) entry() (books.AuditEntry, error) {
 	if err := json.Unmarshal([]byte(r.Detail), &e.Detail); err != nil {
 		e.Detail = map[string]string{"detail": r.Detail} // changed by hand: shown as it stands
 	}
-	return e, nil
+	return e
 }
 
 // FindAudit returns a page of the biller's records, the newest first. A page
@@ -85,12 +85,12 @@ func (s *Store) FindAudit(ctx context.Context, biller string, f books.AuditFilte
 			return books.AuditList{}, err
 		}
 	}
-	return auditPage(rows, limit, back, f.After != "")
+	return auditPage(rows, limit, back, f.After != ""), nil
 }
 
 // auditPage cuts off the row that tells whether there are more: the first one on
 // the way back, else the last.
-func auditPage(rows []auditEntryRow, limit int, back, started bool) (books.AuditList, error) {
+func auditPage(rows []auditEntryRow, limit int, back, started bool) books.AuditList {
 	more := len(rows) > limit
 	switch {
 	case more && back:
@@ -100,14 +100,10 @@ func auditPage(rows []auditEntryRow, limit int, back, started bool) (books.Audit
 	}
 	var list books.AuditList
 	for _, r := range rows {
-		e, err := r.entry()
-		if err != nil {
-			return books.AuditList{}, err
-		}
-		list.Entries = append(list.Entries, e)
+		list.Entries = append(list.Entries, r.entry())
 	}
 	if len(rows) == 0 {
-		return list, nil
+		return list
 	}
 	if back || started {
 		list.Prev = auditCursor(rows[0])
@@ -115,7 +111,7 @@ func auditPage(rows []auditEntryRow, limit int, back, started bool) (books.Audit
 	if back || more {
 		list.Next = auditCursor(rows[len(rows)-1])
 	}
-	return list, nil
+	return list
 }
 
 func auditCursor(r auditEntryRow) string {

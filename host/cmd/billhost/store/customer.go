@@ -86,9 +86,14 @@ func (s *Store) SubCustomers(ctx context.Context, biller, parent string) ([]sdk.
 	return customers(rows), nil
 }
 
+const noLabel = "No customer has this account number or name."
+
 // FindByLabel returns the customer that people mean by an account number or an
 // exact name. Errors: NotFound, and Conflict if several have the name.
 func (s *Store) FindByLabel(ctx context.Context, biller, label string) (sdk.Customer, error) {
+	if !text(label) {
+		return sdk.Customer{}, apperr.Errorf(apperr.NotFound, noLabel)
+	}
 	var rows []customerRow
 	err := s.db.R.SelectContext(ctx, &rows, selectCustomer+`
 			AND ((c.number = $2 AND c.number <> '') OR c.name_key = $3)
@@ -99,7 +104,7 @@ func (s *Store) FindByLabel(ctx context.Context, biller, label string) (sdk.Cust
 	}
 	switch {
 	case len(rows) == 0:
-		return sdk.Customer{}, apperr.Errorf(apperr.NotFound, "No customer has this account number or name.")
+		return sdk.Customer{}, apperr.Errorf(apperr.NotFound, noLabel)
 	case len(rows) == 2 && rows[0].Number != books.Squeeze(label):
 		return sdk.Customer{}, apperr.Errorf(apperr.Conflict, "Several customers have this name; use the account number.")
 	}

@@ -408,5 +408,7 @@ func TestLoadTwiceChangesNothing(t *testing.T) {
 		wantCode(t, "ambiguous label", err, apperr.Conflict)
 		_, err = w.FindByLabel(ctx, w.b.ID, "Acme inc")
 		wantCode(t, "another biller's label", err, apperr.NotFound)
+		_, err = w.FindByLabel(ctx, w.a.ID, "Acme inc\xf0\x9f")
+		wantCode(t, "half a letter", err, apperr.NotFound)
 	})
 }

@@ -89,12 +89,12 @@ func (s *Store) tellOfDevice(ctx context.Context, tx *sqlx.Tx, biller, staffID s
 	if !before {
 		return nil
 	}
-	now, by := s.now(), books.ActorFrom(ctx)
+	now := s.now()
 	told, err := s.count(ctx, tx, []books.Budget{books.DeviceNotices("new browsers of " + staffID)}, now)
 	if err != nil || !told.IsZero() {
 		return err
 	}
-	return s.ask(ctx, tx, books.Ask{Kind: books.AskDevice, BillerID: biller, StaffID: staffID, IP: by.IP, Agent: short(by.Agent), At: now})
+	return s.ask(ctx, tx, books.Ask{Kind: books.AskDevice, BillerID: biller, StaffID: staffID, Agent: short(books.ActorFrom(ctx).Agent), At: now})
 }
 
 // forgetDevices makes every browser of a person a new one, but that of the

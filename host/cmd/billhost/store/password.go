@@ -184,7 +184,7 @@ func (s *Store) SetStaffPassword(ctx context.Context, biller, staffID, oldHash, 
 	if err := endStaff(ctx, tx, biller, staffID, true); err != nil {
 		return "", err
 	}
-	notice := books.Ask{Kind: books.AskPassword, BillerID: biller, StaffID: staffID, IP: books.ActorFrom(ctx).IP, Agent: short(books.ActorFrom(ctx).Agent), At: s.now()}
+	notice := books.Ask{Kind: books.AskPassword, BillerID: biller, StaffID: staffID, Agent: short(books.ActorFrom(ctx).Agent), At: s.now()}
 	if oldHash == "" {
 		notice.Kind = books.AskFirstPassword
 	}

@@ -297,3 +297,34 @@ func TestRefusalsAreInTheAudit(t *testing.T) {
 		}
 	})
 }
+
+// TestADeadLinkFillsNothing: whoever presses the button of a used link again and
+// again leaves so many records and no more; other links have theirs.
+func TestADeadLinkFillsNothing(t *testing.T) {
+	t.Parallel()
+	withJobs(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var used []string
+		for _, p := range []books.Staff{mustStaff(t, w, w.a.ID, "dana@northwind.example"), mustStaff(t, w, w.b.ID, "dana@northwind.example")} {
+			link, err := w.NewStaffLink(ctx, p.BillerID, p.ID)
+			must(t, err)
+			_, err = w.SignIn(ctx, link)
+			must(t, err)
+			used = append(used, link)
+		}
+		most := books.LinkRefusals("").Limit
+		for range most + 5 {
+			_, err := w.SignIn(ctx, used[0])
+			wantCode(t, "a used link", err, apperr.NotFound)
+		}
+		_, err := w.SignIn(ctx, used[1])
+		wantCode(t, "another", err, apperr.NotFound)
+		for biller, want := range map[string]int{w.a.ID: most, w.b.ID: 1} {
+			var got int
+			must(t, w.db.R.Get(&got, `SELECT COUNT(*) FROM audit WHERE biller_id = $1 AND action = $2`, biller, books.AuditStaffRefused))
+			if got != want {
+				t.Errorf("%d records, want %d", got, want)
+			}
+		}
+	})
+}

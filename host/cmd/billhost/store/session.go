@@ -212,7 +212,8 @@ func (s *Store) lockLinked(ctx context.Context, tx *sqlx.Tx, t secret) error {
 }
 
 // refuseLink records that somebody tried a link that was used before or is too
-// old, and returns the NotFound. Garbage, which belongs to nobody, leaves nothing.
+// old, as often as books.LinkRefusals says, and returns the NotFound. Garbage, which
+// belongs to nobody, leaves nothing.
 func (s *Store) refuseLink(ctx context.Context, tx *sqlx.Tx, t secret) error {
 	refused := apperr.Errorf(apperr.NotFound, badLink)
 	var staffID string
@@ -226,6 +227,13 @@ func (s *Store) refuseLink(ctx context.Context, tx *sqlx.Tx, t secret) error {
 	}
 	if err != nil {
 		return fmt.Errorf("find refused link: %w", err)
+	}
+	full, err := s.count(ctx, tx, []books.Budget{books.LinkRefusals("dead link " + t.hash)}, s.now())
+	if err != nil {
+		return err
+	}
+	if !full.IsZero() {
+		return firstErr(tx.Commit(), refused)
 	}
 	if err := s.audit(ctx, tx, t.biller, addon.AuditRecord{Action: books.AuditStaffRefused, Object: staffID, Detail: map[string]string{"with": "link"}}); err != nil {
 		return err

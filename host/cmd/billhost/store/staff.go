@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
@@ -35,6 +36,7 @@ func rowRole(r books.Role) string {
 // AddStaff keeps a new staff user of the biller. Errors: Invalid with the fields
 // email, name and role; Conflict if the address is one of the biller's staff.
 func (s *Store) AddStaff(ctx context.Context, p books.Staff) (books.Staff, error) {
+	p.Email = strings.TrimSpace(p.Email)
 	norm, err := email.Normalize(p.Email)
 	if err != nil {
 		return books.Staff{}, apperr.Field("email", "Enter an address like name@example.com.")

@@ -95,6 +95,19 @@ func wantCode(tb testing.TB, what string, err error, want apperr.Code) {
 	}
 }
 
+func TestStaffAddressesAreTidied(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		p, err := w.AddStaff(t.Context(), books.Staff{BillerID: w.a.ID, Email: " Dana@northwind.example\r\n", Name: "Dana", Role: books.Owner})
+		if err != nil || p.Email != "Dana@northwind.example" {
+			t.Errorf("%q, %v", p.Email, err)
+		}
+		if kept, err := w.StaffByEmail(t.Context(), w.a.ID, "dana@northwind.example"); err != nil || kept != p {
+			t.Errorf("kept as %+v, %v", kept, err)
+		}
+	})
+}
+
 func TestSetStaffRole(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {

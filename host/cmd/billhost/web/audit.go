@@ -145,8 +145,7 @@ func (p auditPage) zone() *time.Location {
 func auditForm(values url.Values) *sdkweb.Form {
 	chosen := map[string]string{}
 	for _, name := range auditFields() {
-		v := strings.TrimSpace(strings.ToValidUTF8(values.Get(name), ""))
-		chosen[name] = strings.ReplaceAll(v[:min(len(v), 200)], "\x00", "")
+		chosen[name] = short(strings.TrimSpace(strings.ReplaceAll(values.Get(name), "\x00", "")), 200)
 	}
 	return sdkweb.NewForm(chosen)
 }

@@ -28,6 +28,15 @@ func (s *Server) setCookie(w http.ResponseWriter, session string) {
 	s.set(w, s.cookieName(), session, life)
 }
 
+// forget has the browser forget a session that is over, and the pages it showed.
+func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
+	if s.token(r) == "" {
+		return
+	}
+	s.setCookie(w, "")
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+}
+
 func (s *Server) set(w http.ResponseWriter, name, value string, life time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds()),

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/books"
 	"github.com/billing-addons/customer-portal/host/cmd/billhost/web"
@@ -80,6 +81,30 @@ func TestTextsComeBackAsWritten(t *testing.T) {
 	s.Close() // nobody writes any more
 	if strings.Contains(log.String(), "MISSING") || strings.Contains(log.String(), "NOVERB") {
 		t.Errorf("a value was read as a format:\n%s", log.String())
+	}
+}
+
+// TestCutTextIsWhole: what is cut off somewhere is no half of a letter, which
+// PostgreSQL refuses.
+func TestCutTextIsWhole(t *testing.T) {
+	t.Parallel()
+	s := mustSite(t)
+	owner := s.signedIn(t, books.Owner)
+	for n := range 4 {
+		s.visitor(t).stays(401, "Email or password is wrong.", "/sign-in", signInAs(strings.Repeat("x", 250+n)+strings.Repeat("🦊", 9), goodPassword))
+		res, body := owner.get("/admin/audit?customer=" + url.QueryEscape(strings.Repeat("x", 196+n)+strings.Repeat("🦊", 9)))
+		if res.StatusCode != http.StatusUnprocessableEntity || strings.ContainsRune(body, utf8.RuneError) || !utf8.ValidString(body) {
+			t.Errorf("audit of a long name: %s\n%s", res.Status, body)
+		}
+	}
+	var kept []string
+	if err := s.db.R.Select(&kept, `SELECT email_norm FROM staff_asks`); err != nil || len(kept) != 4 {
+		t.Fatalf("%d tries are kept, %v", len(kept), err)
+	}
+	for _, address := range kept {
+		if !utf8.ValidString(address) {
+			t.Errorf("kept: %q", address)
+		}
 	}
 }
 

@@ -73,6 +73,7 @@ func (s *Server) signedIn(t route) sdkweb.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		staff, err := s.session(r)
 		if apperr.Is(err, apperr.Unauthenticated) {
+			s.forget(w, r)
 			http.Redirect(w, r, signInPath(r), http.StatusSeeOther)
 			return nil
 		}

@@ -70,13 +70,17 @@ func nextOf(next string) *sdkweb.Form {
 // "reauth", shows again who they are.
 func (s *Server) signInForm(w http.ResponseWriter, r *http.Request) error {
 	next := sdkweb.QueryValue(r, "next")
-	if _, err := s.session(r); err == nil {
+	_, err := s.session(r)
+	if err == nil {
 		to := sdkweb.SafePath(next, "/admin")
 		if r.URL.Query().Get("reauth") != "" {
 			to = "/sign-in/again?next=" + url.QueryEscape(to)
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
+	}
+	if apperr.Is(err, apperr.Unauthenticated) {
+		s.forget(w, r)
 	}
 	page := s.signInPage("Sign in", nextOf(next))
 	if page.Form.Value("next") != "" {
@@ -152,7 +156,7 @@ func (s *Server) candidates(r *http.Request, address, password string) ([]books.
 	ctx := r.Context()
 	norm, err := email.Normalize(address)
 	if err != nil {
-		norm = " " + address[:min(len(address), 254)] // nobody has an address with a space; the work is the same
+		norm = " " + short(address, 254) // nobody has an address with a space; the work is the same
 	}
 	account, ip := "email "+norm, s.ip(r)
 	wrong, err := s.guess(ctx, account, ip)
@@ -320,12 +324,10 @@ func (s *Server) deadLink(w http.ResponseWriter, r *http.Request) error {
 
 // signOut ends the session.
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
-	if c, err := r.Cookie(s.cookieName()); err == nil {
-		if err := s.Store.SignOut(r.Context(), c.Value); err != nil {
-			return err
-		}
+	if err := s.Store.SignOut(r.Context(), s.token(r)); err != nil {
+		return err
 	}
-	s.setCookie(w, "")
+	s.forget(w, r)
 	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/billing-addons/customer-portal/host/addon"
@@ -165,6 +166,11 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 	mux.Handle("/admin/reports/", s.page(s.signedIn(route{handle: notFound})))
 	mux.Handle("/", next)
 	return s.outer(mux)
+}
+
+// short is the beginning of a text, of so many bytes at most: whole letters.
+func short(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 func redirect(to string) sdkweb.HandlerFunc {

@@ -189,6 +189,33 @@ func TestSignOutEndsTheSession(t *testing.T) {
 	}
 }
 
+// TestBrowsersForgetThePages: who signs out, or comes back with a session that is
+// over, has the browser forget session and pages; who is signed in, or never was,
+// does not.
+func TestBrowsersForgetThePages(t *testing.T) {
+	t.Parallel()
+	s := mustSite(t)
+	b, elsewhere := s.signedIn(t, books.Owner), s.visitor(t)
+	elsewhere.Jar.SetCookies(nil, []*http.Cookie{{Name: "billhost-session", Value: b.cookie()}})
+	forgets := func(what string, want string, who *browser, method, path string) {
+		t.Helper()
+		if res, _ := who.do(method, path, nil, nil); res.Header.Get("Clear-Site-Data") != want {
+			t.Errorf("%s: %q, want %q", what, res.Header.Get("Clear-Site-Data"), want)
+		}
+	}
+	const forget = `"cache", "storage"`
+	forgets("signed in", "", b, http.MethodGet, "/sign-in")
+	forgets("signing out", forget, b, http.MethodPost, "/sign-out")
+	forgets("the session is over", forget, elsewhere, http.MethodGet, "/admin/")
+	if elsewhere.cookie() != "" {
+		t.Error("the browser keeps a session that is over")
+	}
+	elsewhere.Jar.SetCookies(nil, []*http.Cookie{{Name: "billhost-session", Value: "over"}})
+	forgets("at the door", forget, elsewhere, http.MethodGet, "/sign-in")
+	forgets("once", "", elsewhere, http.MethodGet, "/sign-in")
+	forgets("never signed in", "", s.visitor(t), http.MethodGet, "/admin/")
+}
+
 func TestForms(t *testing.T) {
 	t.Parallel()
 	s := mustSite(t)
