@@ -21,8 +21,10 @@ type frame struct {
 	// SignOut takes the post that signs out, on pages without the portal's menu that
 	// somebody sees who is signed in.
 	SignOut string
-	base    string
-	web     *Web
+	// failed is set once something is wrong with the page's form.
+	failed bool
+	base   string
+	web    *Web
 }
 
 func (s *Web) frame(call sdk.Call, b sdk.Biller) frame {
@@ -43,8 +45,12 @@ func (s *Web) frame(call sdk.Call, b sdk.Biller) frame {
 	}
 }
 
-// titled returns the frame with a title.
+// titled returns the frame with a title. That of a form with something wrong says so
+// first: it is what a screen reader reads first.
 func (f frame) titled(title string) frame {
+	if f.failed {
+		title = f.T("page.failed", "Title", title)
+	}
 	f.Title = title
 	return f
 }

@@ -156,6 +156,27 @@ func (s *Web) switchProfile(v *visit) error {
 // addOffer is **Add**: it makes the grant.
 func (s *Web) addOffer(v *visit) error {
 	customerID, err := s.service.Add(v.r.Context(), v.caller, v.cookie(cookieSession), v.r.PathValue("id"))
+	if errors.Is(err, portal.ErrOfferGone) {
+		f, unread := web.ParseForm(v.w, v.r)
+		if unread != nil {
+			return err
+		}
+		customerID = f.Value("customer")
+	}
+	return v.addedOnce(customerID, err)
+}
+
+// addedOnce leads home, which tells what was added: also who pressed twice.
+func (v *visit) addedOnce(customerID string, err error) error {
+	if errors.Is(err, portal.ErrOfferGone) {
+		now, lost := v.web.service.Session(v.r.Context(), v.caller, v.cookie(cookieSession))
+		if lost != nil {
+			return lost
+		}
+		if _, missing := now.Customer(customerID); missing == nil {
+			err = nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -194,10 +215,7 @@ func (s *Web) addAllOffers(v *visit) error {
 // addMatch is **Add** of a customer that has the address: it makes the grant.
 func (s *Web) addMatch(v *visit) error {
 	id := v.r.PathValue("id")
-	if err := s.service.AddMatch(v.r.Context(), v.caller, v.cookie(cookieSession), id); err != nil {
-		return err
-	}
-	return v.redirect("/?added=" + url.QueryEscape(id))
+	return v.addedOnce(id, s.service.AddMatch(v.r.Context(), v.caller, v.cookie(cookieSession), id))
 }
 
 // dismissMatch is **Dismiss**; of one that is gone already, too.

@@ -118,7 +118,7 @@ func (v *visit) linkFailed(err error, link portal.LinkView, f *web.Form, again f
 
 func (v *visit) registerForm(status int, link portal.LinkView, f *web.Form) error {
 	p := v.invitationPage("start.title", link, f, "email", "password")
-	if p.Error("email") != "" {
+	if p.Error("email") != "" && p.Form.Text("email") != "" {
 		p.AskHref = v.askHref()
 	}
 	return v.web.pages.invitationOpen.Render(v.w, v.r, status, p)

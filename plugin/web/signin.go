@@ -66,7 +66,7 @@ func (s *Web) signIn(v *visit) error {
 	}
 	switch {
 	case errors.Is(err, portal.ErrWrongSignIn):
-		f.Message = v.T("error.signin")
+		f.Message, v.failed = v.T("error.signin"), true
 		return v.signInPage(http.StatusUnauthorized, f, "")
 	case err != nil && v.fail(f, err, afterTries()):
 		return v.signInPage(web.StatusOf(codeOf(err)), f, "")

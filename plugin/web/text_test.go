@@ -329,7 +329,7 @@ func madeKeys(tb testing.TB) []string {
 	add("strength", "0", "1", "2", "3", "4")
 	add("required", "email", "password", "code", "current", "name")
 	add("customer.notice", "access_approved", "access_declined", "removed", "kept", "erased", "revoked")
-	add("customer.refused", "decided", "has", "archived", "dead", "differs", "gone", "wait")
+	add("customer.refused", "decided", "has", "archived", "dead", "differs", "gone", "resets", "wait")
 	for _, act := range []string{"disable", "remove", "replace", "erase"} {
 		add("person."+act, "title", "lead", "button")
 	}

@@ -98,6 +98,11 @@ func afterMails() pause { return pause{"error.mails.seconds", "error.mails.minut
 // fail has the form show err, in the words of the catalogue. It reports false for
 // errors that no form can show.
 func (v *visit) fail(f *web.Form, err error, p pause, pairs ...any) bool {
+	v.failed = v.blame(f, err, p, pairs...)
+	return v.failed
+}
+
+func (v *visit) blame(f *web.Form, err error, p pause, pairs ...any) bool {
 	if wait := apperr.RetryAfterOf(err); wait > 0 {
 		v.w.Header().Set("Retry-After", strconv.Itoa(ceil(wait, time.Second)))
 	}
