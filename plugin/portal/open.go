@@ -278,7 +278,7 @@ func (s *Service) FinishProof(ctx context.Context, c Caller, handle, password st
 	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.Passwords.Check(password, p.EmailNorm, c.BillerName); err != nil {
+	if err := s.checkPasswordOf(ctx, c, p.EmailNorm, password); err != nil {
 		return SignUpState{}, err
 	}
 	if err := s.Throttle(ctx, c, GuardRegister); err != nil {

@@ -151,11 +151,11 @@ func (a Account) email() string {
 // instead, confirmed; then the answer holds its new handle. Invalid with the field
 // "password", also for the password that "This wasn't me" has ended; ErrResetGone; ErrUnknownLink; ErrHasAccount.
 func (s *Service) ResetPassword(ctx context.Context, c Caller, token, password string) (SignUpState, error) {
-	_, account, err := s.reset(ctx, c, token)
+	r, account, err := s.reset(ctx, c, token)
 	if err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.Passwords.Check(password, account.email(), c.BillerName); err != nil {
+	if err := s.checkPasswordOf(ctx, c, r.EmailNorm, password); err != nil {
 		return SignUpState{}, err
 	}
 	if err := s.notEnded(ctx, c, account, password); err != nil {
@@ -212,7 +212,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Caller, sessionToken, cu
 	if next == current {
 		return SignedIn{}, ErrSamePassword
 	}
-	if err := s.Passwords.Check(next, u.EmailNorm, c.BillerName); err != nil {
+	if err := s.checkPasswordOf(ctx, c, u.EmailNorm, next); err != nil {
 		return SignedIn{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, next)

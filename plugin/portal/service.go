@@ -45,7 +45,8 @@ type Books interface {
 // too many wait.
 type Passwords interface {
 	// Check returns an Invalid error on the field "password" that says what to do.
-	Check(password, email, billerName string) error
+	// names are those that the person would think of, in one text.
+	Check(password, email, names string) error
 	Hash(ctx context.Context, password string) (string, error)
 	// Verify takes as long for an empty hash, which never matches, as for a real one.
 	Verify(ctx context.Context, hash, password string) (bool, error)
@@ -77,4 +78,5 @@ type Store interface {
 	AccessStore
 	PersonStore
 	StaffStore
+	NameStore
 }

@@ -199,7 +199,7 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 	if err := s.Throttle(ctx, c, GuardRegister); err != nil {
 		return SignUpState{}, err
 	}
-	if err := s.checkRegistration(c, link.Invitation, email, password); err != nil {
+	if err := s.checkRegistration(c, link, email, password); err != nil {
 		return SignUpState{}, err
 	}
 	hash, err := s.Passwords.Hash(ctx, password)
@@ -229,15 +229,15 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 
 // checkRegistration names every wrong field at once, so that a form can too;
 // errors.Is finds ErrOtherEmail and the error of Passwords.Check in the answer.
-func (s *Service) checkRegistration(c Caller, inv Invitation, email, password string) error {
-	fields := map[string]string{}
+func (s *Service) checkRegistration(c Caller, link Link, email, password string) error {
+	inv, fields := link.Invitation, map[string]string{}
 	var causes []error
 	if norm, err := s.NormalizeEmail(email); err != nil || norm != inv.EmailNorm {
 		fields["email"] = "This invitation was sent to " + s.MaskEmail(inv.Email) +
 			". Use that address, or ask " + c.BillerName + " to invite another."
 		causes = append(causes, ErrOtherEmail)
 	}
-	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName); err != nil {
+	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName+" "+link.Customer.names()); err != nil {
 		if !apperr.Is(err, apperr.Invalid) {
 			return err
 		}

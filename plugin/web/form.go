@@ -87,12 +87,13 @@ func (f form) replacing() form {
 	return f
 }
 
-// measured adds the strength of a shown password.
-func (f form) measured(v *visit) form {
+// measured adds the strength of a shown password; names are the customers', as far as
+// the page knows them.
+func (f form) measured(v *visit, names ...string) form {
 	if !f.Shown || f.Password == "" {
 		return f
 	}
-	score := password.Score(f.Password, f.Form.Text("email"), v.Name())
+	score := password.Score(f.Password, append(names, f.Form.Text("email"), v.Name())...)
 	f.Strength = &strength{Score: score, Word: v.T("strength." + string(rune('0'+score)))}
 	return f
 }

@@ -131,7 +131,7 @@ func (v *visit) resumeForm(status int, link portal.LinkView, f *web.Form) error 
 func (v *visit) invitationPage(title string, link portal.LinkView, f *web.Form, fields ...string) invitationPage {
 	return invitationPage{
 		frame: v.titled(v.T(title)), steps: v.step(2),
-		form:     newForm(f, fields...).show().measured(v),
+		form:     newForm(f, fields...).show().measured(v, link.CustomerName),
 		Action:   v.Path("/welcome/" + url.PathEscape(v.r.PathValue("token"))),
 		Customer: link.CustomerName, MaskedEmail: link.MaskedEmail, ExpiresAt: link.ExpiresAt,
 	}

@@ -286,9 +286,13 @@ func (v *visit) chooseOpenPage(status int, state portal.ProofState, f *web.Form)
 	if err != nil {
 		return v.proofFailed(err)
 	}
+	var names []string
+	for _, profile := range profiles {
+		names = append(names, profile.Name)
+	}
 	p := chooseOpenPage{Email: state.Email, profilePage: profilePage{
 		frame: v.titled(v.T("start.title")), steps: v.openStep(4),
-		form: newForm(f, "password", "profile").show().measured(v), SignUpID: state.ID, Profiles: profiles,
+		form: newForm(f, "password", "profile").show().measured(v, names...), SignUpID: state.ID, Profiles: profiles,
 	}}
 	if p.Chosen = p.Form.Value("profile"); p.Chosen == "" && len(profiles) == 1 {
 		p.Chosen = profiles[0].CustomerID

@@ -141,9 +141,13 @@ func (s *Web) changeForm(v *visit) error {
 }
 
 func (v *visit) changePage(status int, f *web.Form) error {
+	var names []string
+	for _, g := range v.session.Grants {
+		names = append(names, g.Name)
+	}
 	page := changePage{
 		portalPage: v.portalPage(v.T("change.title"), "false"),
-		form:       newForm(f, "current", "password").show().measured(v).replacing(),
+		form:       newForm(f, "current", "password").show().measured(v, names...).replacing(),
 	}
 	if f != nil && showing(f) {
 		page.Current = f.Value("current")
