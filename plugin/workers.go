@@ -45,7 +45,7 @@ func newWorkers(db *sqldb.DB, env sdk.Env, service *portal.Service, texts *catal
 		return nil, err
 	}
 	upkeep, err := jobs.NewWorker(jobs.Config{
-		DB: db, Log: env.Log, Now: now, Ready: here, Concurrency: 2, Limit: upkeepLimit,
+		DB: db, Log: env.Log, Now: now, Ready: here, OnDead: keeper.Failed, Concurrency: 2, Limit: upkeepLimit,
 		Handlers: map[string]jobs.Handler{portal.JobSync: keeper.Sync, portal.JobRefresh: keeper.Refresh},
 	})
 	if err != nil {

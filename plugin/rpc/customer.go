@@ -125,3 +125,14 @@ func (k *Keeper) Refresh(ctx context.Context, j jobs.Job) error {
 		}
 	}
 }
+
+// Failed schedules the next job after one that was given up (jobs.Config.OnDead):
+// a day of trouble must not end the upkeep for good.
+func (k *Keeper) Failed(ctx context.Context, j jobs.Job, _ error) error {
+	pauses := map[string]time.Duration{portal.JobSync: syncPause, portal.JobRefresh: tidyPause}
+	pause, ok := pauses[j.Kind]
+	if !ok {
+		return nil
+	}
+	return k.Service.Schedule(ctx, portal.Caller{BillerID: j.Biller}, j.Kind, pause)
+}

@@ -135,11 +135,12 @@ func TestPurgeIsOneBillers(t *testing.T) {
 	})
 }
 
-func TestPruneForgetsOldDoneJobs(t *testing.T) {
+// TestPruneForgetsOldJobs: done ones sooner than dead ones, waiting ones never.
+func TestPruneForgetsOldJobs(t *testing.T) {
 	run(t, func(t *testing.T, db *sqldb.DB) {
 		c := newClock()
 		var l journal
-		w := mustWorker(t, jobs.Config{DB: db, Now: c.now, Keep: time.Hour, Handlers: l.handler(func(j jobs.Job) error {
+		w := mustWorker(t, jobs.Config{DB: db, Now: c.now, Keep: time.Hour, KeepDead: 24 * time.Hour, Handlers: l.handler(func(j jobs.Job) error {
 			if j.IdemKey == "bad" {
 				return jobs.Permanent(errors.New("no"))
 			}
@@ -151,13 +152,21 @@ func TestPruneForgetsOldDoneJobs(t *testing.T) {
 				t.Errorf("pruned %d, %v; want %d", n, err, want)
 			}
 		}
-		mustEnqueue(t, db, mail("acme", "1"), mail("acme", "bad"), mail("other", "1"))
+		mustEnqueue(t, db, mail("acme", "1"), mail("acme", "bad"), mail("other", "1"), mail("other", "bad"))
 		mustRunDue(t, w)
 		prune(0)
 		c.advance(2 * time.Hour)
 		mustEnqueue(t, db, mail("acme", "waiting"))
 		prune(2)
-		want := []stored{{"acme", "bad", dead, 1, "no"}, {"acme", "waiting", pending, 0, ""}}
+		want := []stored{{"acme", "bad", dead, 1, "no"}, {"acme", "waiting", pending, 0, ""}, {"other", "bad", dead, 1, "no"}}
+		if diff := cmp.Diff(want, mustRows(t, db)); diff != "" {
+			t.Error(diff)
+		}
+		c.advance(21 * time.Hour)
+		mustRunDue(t, mustWorker(t, jobs.Config{DB: db, Now: c.now, Handlers: l.handler(func(jobs.Job) error { return jobs.Permanent(errors.New("no")) })}))
+		c.advance(2 * time.Hour)
+		prune(2)
+		want = []stored{{"acme", "waiting", dead, 1, "no"}}
 		if diff := cmp.Diff(want, mustRows(t, db)); diff != "" {
 			t.Error(diff)
 		}

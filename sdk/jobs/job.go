@@ -5,7 +5,7 @@
 // transactions, and run one Worker in each process. Workers of several processes
 // share the work fairly between billers; what a killed worker held comes back by
 // itself when the lease ends. Payloads hold ids only: secrets and mail texts are
-// made when the job runs.
+// made when the job runs, and what is kept of an error names no mail address.
 package jobs
 
 import (

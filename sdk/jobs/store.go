@@ -3,7 +3,9 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +27,7 @@ type store struct {
 }
 
 // due lists billers after the given one that have due jobs of the kinds, in
-// order. One of the two statements across billers; prunable is the other.
+// order. It, dueOf, backlog and prune alone ask across billers.
 func (s store) due(ctx context.Context, kinds []string, now time.Time, after string, limit int) ([]string, error) {
 	var billers []string
 	query, args, err := sqlx.In(`
@@ -76,8 +78,9 @@ const selectDue = `
 
 // claim leases up to limit due jobs of one biller until the given time and
 // counts the attempt. A lease is a job's run_at moved ahead, so an abandoned job
-// is due again by itself; those that the caller still holds are left. There are two statements because PostgreSQL may plan
-// one UPDATE … IN (SELECT … LIMIT) as a loop over the whole queue.
+// is due again by itself; those that the caller still holds are left. There are two
+// statements because PostgreSQL may plan one UPDATE … IN (SELECT … LIMIT) as a loop
+// over the whole queue.
 func (s store) claim(ctx context.Context, biller string, kinds []string, limit int, now, until time.Time, lease string, holds func(biller, id string) bool) ([]Job, error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -225,21 +228,23 @@ const (
 	pruneRows    = 500
 )
 
-// prune deletes done jobs that ended before the given time, at most 500 of each
-// of 50 billers, and returns how many.
-func (s store) prune(ctx context.Context, before time.Time) (int64, error) {
+// prune deletes jobs that ended so before the given time, at most 500 of each of 50
+// billers, and returns how many. The state is part of the text, as each has an
+// index of its own.
+func (s store) prune(ctx context.Context, state int, before time.Time) (int64, error) {
+	ended := ` state = ` + strconv.Itoa(state)
 	var billers []string
 	if err := s.db.R.SelectContext(ctx, &billers, `
 		SELECT DISTINCT biller_id
 		FROM jobs
-		WHERE state = 1 AND done_at < $1
+		WHERE`+ended+` AND done_at < $1
 		ORDER BY biller_id
 		LIMIT $2`, before.UnixMilli(), pruneBillers); err != nil {
 		return 0, fmt.Errorf("find old jobs: %w", err)
 	}
 	var total int64
 	for _, biller := range billers {
-		n, err := s.pruneBiller(ctx, biller, before)
+		n, err := s.pruneBiller(ctx, biller, ended, before)
 		if err != nil {
 			return total, err
 		}
@@ -248,17 +253,17 @@ func (s store) prune(ctx context.Context, before time.Time) (int64, error) {
 	return total, nil
 }
 
-func (s store) pruneBiller(ctx context.Context, biller string, before time.Time) (int64, error) {
+func (s store) pruneBiller(ctx context.Context, biller, ended string, before time.Time) (int64, error) {
 	var ids []string
 	if err := s.db.R.SelectContext(ctx, &ids, `
 		SELECT id
 		FROM jobs
-		WHERE biller_id = $1 AND state = 1 AND done_at < $2
+		WHERE biller_id = $1 AND`+ended+` AND done_at < $2
 		ORDER BY done_at
 		LIMIT $3`, biller, before.UnixMilli(), pruneRows); err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	query, args, err := sqlx.In(`DELETE FROM jobs WHERE biller_id = ? AND state = 1 AND id IN (?)`, biller, ids)
+	query, args, err := sqlx.In(`DELETE FROM jobs WHERE biller_id = ? AND`+ended+` AND id IN (?)`, biller, ids)
 	if err != nil {
 		return 0, err
 	}
@@ -269,9 +274,14 @@ func (s store) pruneBiller(ctx context.Context, biller string, before time.Time)
 	return result.RowsAffected()
 }
 
-// storable shortens an error's text and makes it valid for both databases.
+// mailAddress is what may be one, in the words of a mail server, say.
+var mailAddress = regexp.MustCompile(`[^\s<>()",;:\[\]]+@[^\s<>()",;:\[\]]+`)
+
+// storable shortens an error's text, makes it valid for both databases and leaves
+// addresses of people out of it: whoever is erased must not stay in a job.
 func storable(err error) string {
 	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "�"), "\x00", "")
+	text = mailAddress.ReplaceAllString(text, "(an address)")
 	if runes := []rune(text); len(runes) > 500 {
 		return string(slices.Concat(runes[:499], []rune("…")))
 	}

@@ -52,8 +52,10 @@ type Config struct {
 	// Grace is how long handlers may go on when Run is told to end; ten seconds.
 	Grace time.Duration
 	// Keep is how long done jobs, and with them their IdemKeys, are remembered;
-	// seven days. Dead jobs stay for people to see.
+	// seven days.
 	Keep time.Duration
+	// KeepDead is the same for dead jobs, which people may want to see; 90 days.
+	KeepDead time.Duration
 	// Backoff is the wait after the given failed attempt (from 1); Exponential(5 s, 1 h).
 	Backoff func(attempt int) time.Duration
 	// Log gets what went wrong; slog.Default().
@@ -85,6 +87,7 @@ func NewWorker(cfg Config) (*Worker, error) {
 	cfg.Poll = cmp.Or(cfg.Poll, 2*time.Second)
 	cfg.Grace = cmp.Or(cfg.Grace, 10*time.Second)
 	cfg.Keep = cmp.Or(cfg.Keep, 7*24*time.Hour)
+	cfg.KeepDead = cmp.Or(cfg.KeepDead, 90*24*time.Hour)
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if cfg.Backoff == nil {
 		cfg.Backoff = Exponential(5*time.Second, time.Hour)
@@ -92,7 +95,7 @@ func NewWorker(cfg Config) (*Worker, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if min(cfg.Concurrency, cfg.Batch) < 1 || min(cfg.Lease, cfg.Limit, cfg.Poll, cfg.Grace, cfg.Keep) < 0 {
+	if min(cfg.Concurrency, cfg.Batch) < 1 || min(cfg.Lease, cfg.Limit, cfg.Poll, cfg.Grace, cfg.Keep, cfg.KeepDead) < 0 {
 		return nil, errors.New("a jobs worker's limits must be positive")
 	}
 	return &Worker{
@@ -189,10 +192,17 @@ func (w *Worker) RunDue(ctx context.Context) error {
 	return errors.Join(t.err, ctx.Err())
 }
 
-// Prune forgets old done jobs (Config.Keep), a small batch of each biller, and
-// returns how many rows it deleted. Run calls it about once a minute.
+// Prune forgets old done jobs (Config.Keep) and dead ones (Config.KeepDead), a
+// small batch of each biller, and returns how many rows it deleted. Run calls it
+// about once a minute.
 func (w *Worker) Prune(ctx context.Context) (int64, error) {
-	return w.store.prune(ctx, w.cfg.Now().Add(-w.cfg.Keep))
+	now := w.cfg.Now()
+	n, err := w.store.prune(ctx, done, now.Add(-w.cfg.Keep))
+	if err != nil {
+		return n, err
+	}
+	more, err := w.store.prune(ctx, dead, now.Add(-w.cfg.KeepDead))
+	return n + more, err
 }
 
 func (w *Worker) pruneUntil(ctx context.Context) {

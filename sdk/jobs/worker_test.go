@@ -71,6 +71,10 @@ func TestOutcomes(t *testing.T) {
 		{"put off, not counted", jobs.RetryAt(errRefused, c.now().Add(time.Hour)), stored{State: pending, Error: "refused"}, time.Hour},
 		{"retry after", apperr.Throttled(30*time.Minute, "Too many."), stored{State: pending, Attempt: 1, Error: "Too many."}, 30 * time.Minute},
 		{"back-off", errRefused, stored{State: pending, Attempt: 1, Error: "refused"}, time.Minute},
+		{
+			"words of a mail server", jobs.Permanent(errors.New(`550 5.1.1 <Jane@Acme.com>: unknown; zoe@bücher.example, "o'brien+x@acme.com".`)),
+			stored{State: dead, Attempt: 1, Error: `550 5.1.1 <(an address)>: unknown; (an address), "(an address)".`}, 0,
+		},
 		{"text no database takes", errors.New("a\x00b\xff" + strings.Repeat("é", 600)), stored{State: pending, Attempt: 1, Error: "ab�" + strings.Repeat("é", 496) + "…"}, time.Minute},
 	}
 	run(t, func(t *testing.T, db *sqldb.DB) {
