@@ -20,7 +20,7 @@ import (
 //
 // PermissionDenied without the ability addons:install, or if the operator has to
 // approve the add-on first; NotFound if it is not offered; Conflict while its data
-// is being deleted; Invalid for a permission the manifest does not name. Installing
+// is being deleted, or if another add-on has the address of its public pages; Invalid for a permission the manifest does not name. Installing
 // what is installed is no error.
 func (h *Host) Install(ctx context.Context, staff addon.Staff, addonID string, permissions []string) error {
 	return h.install(ctx, staff, addonID, "", permissions)
@@ -74,6 +74,9 @@ func (h *Host) activate(ctx context.Context, addonID, version string) (*manifest
 	}
 	offer, err := findFitting(ctx, h.config.Marketplace, addonID, version)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.shelf.addressFree(offer.Manifest); err != nil {
 		return nil, err
 	}
 	p, err := marketplace.Unpack(ctx, h.config.Marketplace, addonID, offer.Manifest.Version, h.shelf.dir)

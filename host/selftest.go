@@ -19,8 +19,12 @@ import (
 
 // selfTest asks a version that is on trial for its first page, in the name of one
 // biller that has the add-on. Any answer below 500 will do. An add-on without
-// pages or without billers has nothing to be asked for.
+// pages or without billers has nothing to be asked for. A version that wants the
+// address of another add-on fails.
 func (h *Host) selfTest(ctx context.Context, c *wire.Client, pkg *pack.Package) error {
+	if err := h.shelf.addressFree(pkg.Manifest); err != nil {
+		return err
+	}
 	surface := firstSurface(pkg.Manifest)
 	if surface == 0 {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/host/pages"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/pack"
 )
@@ -139,6 +140,18 @@ func (s *shelf) manifest(id string) (*manifest.Manifest, bool) {
 		}
 	}
 	return nil, false
+}
+
+// addressFree returns Conflict if another add-on has the address of m's public pages:
+// one that took it over would stand between all billers and their customers.
+func (s *shelf) addressFree(m *manifest.Manifest) error {
+	prefix := m.Pages.Public.Prefix
+	for _, p := range s.all() {
+		if other := p.Manifest; prefix != "" && other.ID != m.ID && other.Pages.Public.Prefix == prefix {
+			return apperr.Errorf(apperr.Conflict, "%s %s cannot run here: its pages' address /%s/ belongs to the add-on %s.", m.Name, m.Version, prefix, other.Name)
+		}
+	}
+	return nil
 }
 
 var _ pages.Addons = (*shelf)(nil)
