@@ -18,7 +18,8 @@ type Pages struct {
 // PublicPages says where the public pages live.
 type PublicPages struct {
 	// Prefix is the first path segment: "portal" puts the pages of a biller
-	// below /portal/{biller}/.
+	// below /portal/{biller}/. It is one add-on's on a platform: a second one that
+	// wants it is refused.
 	Prefix string `yaml:"prefix"`
 }
 
