@@ -137,12 +137,10 @@ func TestCase11SignInBeforeConfirming(t *testing.T) {
 	other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", "wrong wrong wrong").wants(401, "Email or password is wrong.")
 	p = other.press(other.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "Confirm your email to continue", "Resend")
 	other.press(p, "Resend").wants(429, "We sent an email a moment ago. You can ask for another in")
-	r.clock.advance(61 * time.Second)
-	other.press(p, "Resend").wants(200, "We sent a new code")
-	for n := 3; n <= 5; n++ {
+	for n := 2; n <= 5; n++ {
 		r.clock.advance(61 * time.Second)
 		other.press(p, "Resend").wants(200, "We sent a new code")
-		r.mail("confirmation", elena, n)
+		r.mail("confirmation", elena, n) // one that is late is left out
 	}
 	r.clock.advance(61 * time.Second)
 	other.press(p, "Resend").wants(429, "We sent 5 emails in the last hour.")

@@ -33,7 +33,7 @@ func TestForgottenPassword(t *testing.T) {
 		r.browser(contoso).open(linkOf(t, m)).wants(404)
 		other.open("/").wants(200, "Sign in").lacks("You owe")
 		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", newSecret).wants(200, "You owe")
-		told := r.mail("security", elena, 2)
+		told := r.told(elena, "A new password was chosen")
 		if told.Subject != "Your password was reset" || !strings.Contains(told.Text, "This wasn't me") {
 			t.Errorf("notice %q:\n%s", told.Subject, told.Text)
 		}
@@ -42,7 +42,7 @@ func TestForgottenPassword(t *testing.T) {
 		b.open(linkOf(t, told)).wants(200, "This link is no longer valid")
 		b.open("/").wants(200, "Sign in").lacks("You owe")
 		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", newSecret).wants(401)
-		r.mail("security", elena, 3)
+		r.told(elena, "has ended, because you told us")
 		r.clock.advance(time.Minute)
 		r.eventually("the audit log knows", func() bool {
 			for _, a := range r.Host.Audits() {

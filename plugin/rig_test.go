@@ -139,7 +139,7 @@ func (r *rig) staffInviter() sdk.Inviter {
 // eventually waits for a condition that background work brings about.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.tb.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

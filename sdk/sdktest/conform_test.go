@@ -122,7 +122,7 @@ func failsAgain(what string) func(string) error {
 }
 
 // stuck blocks longer than the checks have patience, whatever happens.
-func stuck() { <-time.After(8 * time.Second) }
+func stuck() { <-time.After(12 * time.Second) }
 
 func TestKitFindsWhatIsBroken(t *testing.T) {
 	t.Parallel()
@@ -207,7 +207,7 @@ func TestKitFindsWhatIsBroken(t *testing.T) {
 				}
 			}}
 		}},
-		{"chokes", "survives a large body", "longer than 1.5s", func() broken {
+		{"chokes", "survives a large body", "longer than 5s", func() broken {
 			return broken{public: func(_ http.ResponseWriter, r *http.Request) {
 				if n, _ := io.CopyN(io.Discard, r.Body, 2<<20); n == 2<<20 {
 					stuck()

@@ -216,8 +216,7 @@ func TestDevServesWhatIsSaved(t *testing.T) {
 	mustEdit(t, dir+"/manifest.yaml", "version: one", "version: 0.2.0")
 	s.sees(t, `(the program says it is hello-world 0\.1\.0, the manifest says hello-world 0\.2\.0)`)
 
-	mustEdit(t, main, `Version: "0.1.0"`, `Version: "0.2.0"`)
-	mustEdit(t, main, "Good day, ", "Good evening, ")
+	mustEdit(t, main, `Version: "0.1.0"`, `Version: "0.2.0"`, "Good day, ", "Good evening, ")
 	third := s.sees(t, `Hello World 0\.2\.0: build \d+ serves now \(process (\d+)`)
 	shows("Good evening, Dana")
 	eventually(t, "end of the second process", func() bool { return !alive(second) })
@@ -257,8 +256,7 @@ func TestDevBeginsWithAMistake(t *testing.T) {
 	// A new file in a new folder counts, too.
 	mustWrite(t, dir+"/words/words.go", "package words\n\nconst Hello = \"Welcome, \"\n")
 	s.sees(t, `(build 3, process \d+)`)
-	mustEdit(t, main, `"html/template"`, "\"html/template\"\n\n\t\"example.com/hello-world/words\"")
-	mustEdit(t, main, "`<title>", "words.Hello + `<title>")
+	mustEdit(t, main, `"html/template"`, "\"html/template\"\n\n\t\"example.com/hello-world/words\"", "`<title>", "words.Hello + `<title>")
 	s.sees(t, `(build 4 serves now)`)
 	mustEdit(t, dir+"/words/words.go", "Welcome", "Bienvenue")
 	s.sees(t, `(build 5 serves now)`)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,17 +111,24 @@ func mustSpoil(t *testing.T, file, mode string) string {
 	return file
 }
 
-// mustEdit replaces text in a file.
-func mustEdit(t *testing.T, file, old, text string) {
+// mustEdit replaces text in a file, all of the pairs of old and new at once: who
+// watches the file sees it whole, before or after.
+func mustEdit(t *testing.T, file string, pairs ...string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(data), old) {
-		t.Fatalf("%s has no %q", file, old)
+	text := string(data)
+	for pair := range slices.Chunk(pairs, 2) {
+		if !strings.Contains(text, pair[0]) {
+			t.Fatalf("%s has no %q", file, pair[0])
+		}
+		text = strings.ReplaceAll(text, pair[0], pair[1])
 	}
-	mustWrite(t, file, strings.ReplaceAll(string(data), old, text))
+	if err := os.Rename(mustWrite(t, filepath.Join(t.TempDir(), "edited"), text), file); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // validated runs addon validate --json and returns what it says.

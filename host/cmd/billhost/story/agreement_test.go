@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,8 +90,13 @@ func TestAgreement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	staff.set("customer-portal-agreement-on", time.Now().In(zone).Format(time.DateOnly))
-	staff.press("Publish")
+	publish := func() {
+		staff.set("customer-portal-agreement-on", time.Now().In(zone).Format(time.DateOnly))
+		staff.press("Publish")
+	}
+	if publish(); strings.Contains(staff.text(), "That day is over") { // it ended before the press
+		publish()
+	}
 	staff.sees("Version 2 is published.")
 	staff.look("agreement-published")
 	staff.press("Version 2")

@@ -80,7 +80,7 @@ func TestAuditOfTheMainFlows(t *testing.T) {
 				"session.refused", "session.new_device", "session.signed_out",
 			}
 			var missing []string
-			for until := time.Now().Add(45 * time.Second); ; { // a job repeats what a request could not write
+			for until := time.Now().Add(patience); ; { // a job repeats what a request could not write
 				lines, _ := p.exported()
 				missing = slices.DeleteFunc(slices.Clone(want), func(action string) bool {
 					return slices.ContainsFunc(lines, func(a audited) bool { return a.Action == action })

@@ -130,8 +130,8 @@ func (p *platform) stop() {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		p.tb.Errorf("stop billhost: %v", err)
 	}
-	timer := time.AfterFunc(30*time.Second, func() {
-		p.tb.Error("billhost did not stop within 30 seconds")
+	timer := time.AfterFunc(time.Minute, func() {
+		p.tb.Error("billhost did not stop within a minute")
 		_ = p.cmd.Process.Kill() // reported above
 	})
 	defer timer.Stop()
@@ -176,7 +176,7 @@ func newClient(tb testing.TB) *client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &client{tb: tb, http: &http.Client{Jar: jar, Timeout: time.Minute}}
+	return &client{tb: tb, http: &http.Client{Jar: jar, Timeout: patience}}
 }
 
 // page is an answer that was read whole.
@@ -231,13 +231,13 @@ func (c *client) install(p *platform) {
 	})
 }
 
-// eventually waits for a condition; it fails the test after 60 seconds.
+// eventually waits for a condition as long as patience lasts.
 func (c *client) eventually(what string, ok func() bool) {
 	c.tb.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			c.tb.Fatalf("waited a minute in vain until %s", what)
+			c.tb.Fatalf("waited in vain until %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

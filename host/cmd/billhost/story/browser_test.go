@@ -15,6 +15,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long anything may take that a test waits for: machines that test
+// are busy.
+const patience = 2 * time.Minute
+
 // chromium is one process shared by all tests; each person gets a browser
 // context of their own, so cookies never mix.
 var chromium struct {
@@ -69,7 +73,7 @@ func mustPerson(tb testing.TB, scripts bool) *person {
 	if err := chromedp.Do(ctx); err != nil {
 		tb.Fatal(err)
 	}
-	ctx, cancelTime := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancelTime := context.WithTimeout(ctx, 12*time.Minute)
 	tb.Cleanup(cancelTime)
 	p := &person{tb: tb, ctx: ctx, scripts: scripts, seen: map[string]bool{}}
 	p.do(chromedp.EmulateViewport(1280, 900))
@@ -83,7 +87,7 @@ func mustPerson(tb testing.TB, scripts bool) *person {
 
 func (p *person) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.tb.Fatalf("%v\nat %s\n%s", err, p.location(), p.text())
@@ -105,7 +109,7 @@ func (p *person) press(text string) {
 	p.tb.Helper()
 	one := fmt.Sprintf(`*[self::button or self::a or self::summary][normalize-space(.) = %[1]s or normalize-space(text()[normalize-space()][1]) = %[1]s][not(@hidden)]`, quoted(text))
 	x := fmt.Sprintf(`//main//%[1]s | //%[1]s[not(//main//%[1]s)]`, one)
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.Search(x))); err != nil {
 		p.tb.Fatalf("press %q: %v\nat %s\n%s", text, err, p.location(), p.text())
@@ -130,7 +134,7 @@ func (p *person) location() string {
 
 // text is what main shows.
 func (p *person) text() string {
-	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	s, err := chromedp.Run(ctx, chromedp.TextContent(chromedp.CSS("main")))
 	if err != nil {
@@ -150,7 +154,7 @@ func (p *person) sees(want string) {
 // heading fails the test unless the one <h1> is this.
 func (p *person) heading(want string) {
 	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	got, err := chromedp.Run(ctx, chromedp.TextContent(chromedp.CSS("h1")))
 	if got = strings.Join(strings.Fields(got), " "); err != nil || got != want {
@@ -161,7 +165,7 @@ func (p *person) heading(want string) {
 // until waits for a page with this <h1>, to which others may lead by themselves.
 func (p *person) until(want string) {
 	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
@@ -235,7 +239,7 @@ func (p *person) audit(name string) {
 	if err != nil {
 		p.tb.Fatalf("axe-core is missing (make npm installs it): %v", err)
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[any](src+";0", chromedp.EvalAsValue)); err != nil {
 		p.tb.Fatalf("load axe-core: %v", err)

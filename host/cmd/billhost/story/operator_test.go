@@ -81,7 +81,7 @@ func TestOperator(t *testing.T) {
 			rollsBack(staff, p)
 			deletes(staff, p)
 			p.mustOperate("addon", "uninstall", "--biller", "northwind", "hello")
-			if out := p.mustOperate("addon", "purge", "--biller", "northwind", "--name", "Hello", "--wait", "1m", "hello"); !strings.Contains(out, "is deleted") {
+			if out := p.mustOperate("addon", "purge", "--biller", "northwind", "--name", "Hello", "--wait", "5m", "hello"); !strings.Contains(out, "is deleted") {
 				t.Errorf("purge: %s", out)
 			}
 			history := p.mustOperate("addon", "history", "hello")

@@ -12,7 +12,7 @@ import (
 // eval runs a script in the page and returns its text.
 func (p *person) eval(script string) string {
 	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
 	if err != nil {

@@ -48,9 +48,9 @@ func (p *person) retype(id, text string) {
 // by itself.
 func (p *person) installed() {
 	p.tb.Helper()
-	for deadline := time.Now().Add(time.Minute); strings.HasSuffix(p.location(), "/installing"); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); strings.HasSuffix(p.location(), "/installing"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.tb.Fatalf("still installing after a minute\n%s", p.text())
+			p.tb.Fatalf("still installing\n%s", p.text())
 		}
 	}
 }

@@ -105,7 +105,7 @@ func (p *platform) mustStaffMail(tb testing.TB) string {
 	c := newClient(tb)
 	mail := regexp.MustCompile(`href="(/dev/mail/[^"]+)">Your sign-in link<`)
 	link := regexp.MustCompile(`http://[^\s"<]+/sign-in/[\w-]{20,}`)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		m := mail.FindStringSubmatch(c.get(p.URL + "/dev/mail").Body)
 		if m == nil {
 			continue

@@ -223,10 +223,14 @@ var (
 	nextHref     = regexp.MustCompile(`href="(?:/admin/customers)?(\?[^"]*after=[^"]*)"`)
 )
 
-// invite presses Send Invitation on the customer's tab.
+// invite presses Send Invitation on the customer's tab, once the add-on shows it.
 func (c *client) invite(p *platform, id string) page {
 	c.tb.Helper()
-	got := c.get(p.URL + "/admin/customers/" + id + "?tab=customer-portal")
+	var got page
+	c.eventually("the tab of "+id+" has the button", func() bool {
+		got = c.get(p.URL + "/admin/customers/" + id + "?tab=customer-portal")
+		return strings.Contains(got.Body, "Send Invitation")
+	})
 	f := mustForm(c.tb, got, "Send Invitation")
 	return c.post(got.URL.ResolveReference(f.action).String(), f.values)
 }
