@@ -137,6 +137,15 @@ func TestDisabledWhileSigningIn(t *testing.T) {
 		}
 		_, err = w.SignIn(ctx, left)
 		wantCode(t, "a link from before", err, apperr.NotFound)
+
+		session, err := w.StartStaffSession(ctx, w.a.ID, dana.ID, "hash")
+		must(t, err)
+		_, err = w.db.W.Exec(`UPDATE staff SET disabled = TRUE`) // the session is there still
+		must(t, err)
+		_, err = w.Session(ctx, session)
+		wantCode(t, "the session of somebody disabled", err, apperr.Unauthenticated)
+		_, err = w.SessionPassword(ctx, session)
+		wantCode(t, "its password", err, apperr.Unauthenticated)
 	})
 }
 
