@@ -162,16 +162,17 @@ func resident(tb testing.TB, pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// TestUploadsNobodyReads sends 16 uploads of the largest size to an add-on that
-// reads a little of each: what it does not read stays in the network.
+// TestUploadsNobodyReads sends 16 uploads of the largest size, of two billers as one
+// may have 8 such at once, to an add-on that reads a little of each: what it does not
+// read stays in the network.
 func TestUploadsNobodyReads(t *testing.T) {
 	h := mustBoundary(t)
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for range 16 {
+	for i := range 16 {
 		// A body that nobody has in memory, of a length that is known.
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/rascal/b1/slow", io.LimitReader(zeros{}, 1<<20))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+fmt.Sprintf("/rascal/b%d/slow", 3+i%2), io.LimitReader(zeros{}, 1<<20))
 		mustDo(t, err)
 		r.ContentLength = 1 << 20
 		res, err := http.DefaultTransport.RoundTrip(r)

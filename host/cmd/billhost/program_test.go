@@ -68,16 +68,17 @@ func (l *locked) String() string {
 type running struct {
 	base, link string
 	stop       func() error
+	log        *locked
 }
 
 // mustServe starts the platform in development and waits for its two lines.
 func mustServe(tb testing.TB, args ...string) running {
 	tb.Helper()
 	read, write := io.Pipe()
-	var stderr locked
+	stderr := &locked{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	p := Program{Args: append([]string{"serve", "--dev", "--listen-addr", "127.0.0.1:0"}, args...), Stdout: write, Stderr: &stderr}
+	p := Program{Args: append([]string{"serve", "--dev", "--listen-addr", "127.0.0.1:0"}, args...), Stdout: write, Stderr: stderr}
 	go func() {
 		err := p.Run(ctx)
 		_ = write.Close() // a pipe's close never fails
@@ -103,7 +104,7 @@ func mustServe(tb testing.TB, args ...string) running {
 	if !ok || !ok2 || !strings.HasPrefix(link, base+"/sign-in/") {
 		tb.Fatalf("lines %q", got)
 	}
-	return running{base, link, stop}
+	return running{base, link, stop, stderr}
 }
 
 // mustGet returns the body of a page.

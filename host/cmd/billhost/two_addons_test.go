@@ -62,7 +62,7 @@ func status(tb testing.TB, c *http.Client, url string) int {
 func awaitStatus(tb testing.TB, c *http.Client, url string, want int) {
 	tb.Helper()
 	last := 0
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if last = status(tb, c, url); last == want {
 			return
 		}

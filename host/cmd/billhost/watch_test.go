@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,15 +43,12 @@ func TestMetricsAddress(t *testing.T) {
 
 func TestMetricsAreServed(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	r := mustServe(t, "--data-dir", t.TempDir(), "--metrics-addr", "127.0.0.1:0")
+	_, after, ok := strings.Cut(r.log.String(), `msg="metrics are served" address=`)
+	addr, _, _ := strings.Cut(after, "\n")
+	if !ok {
+		t.Fatalf("nothing is served:\n%s", r.log.String())
 	}
-	addr := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r := mustServe(t, "--data-dir", t.TempDir(), "--metrics-addr", addr)
 	if res, err := http.Get(r.base + "/metrics"); err != nil || res.StatusCode == http.StatusOK {
 		t.Errorf("the pages' listener serves metrics: %v", err)
 	} else {

@@ -214,7 +214,7 @@ func TestDatabaseAway(t *testing.T) {
 	server.Start()
 	start := time.Now()
 	hosttest.Until(t, "all pages are back", func() bool { return all(fine) })
-	if took := time.Since(start); took > 20*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	hosttest.Until(t, "all are ready", func() bool {
@@ -234,7 +234,7 @@ func TestDatabaseAway(t *testing.T) {
 // that stands in the log.
 func wantAway(t *testing.T, path string, a answer) {
 	t.Helper()
-	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "<h1") || a.took > 10*time.Second {
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "<h1") || a.took > 30*time.Second {
 		t.Errorf("%s: %d after %s, Retry-After %q: %.300s", path, a.status, a.took, a.header.Get("Retry-After"), a.body)
 	}
 	if id := a.header.Get("X-Request-Id"); id == "" || !strings.Contains(a.body, id) {
