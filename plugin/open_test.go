@@ -109,6 +109,7 @@ func TestCase10SignUpWithAnUnknownEmail(t *testing.T) {
 			p = b.press(p, "Confirm my email", "code", "123456")
 		}
 		p.wants(409, "That code no longer works")
+		r.mailed()
 		r.set(northwind, portal.SettingAnswerUnknown, true)
 		r.browser(northwind).begun(nobody)
 		m := r.mail("security", nobody, 1)

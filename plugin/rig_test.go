@@ -26,6 +26,7 @@ type rig struct {
 	*sdktest.Instance
 	tb    testing.TB
 	clock *testClock
+	cfg   sqldb.Config
 }
 
 // testClock runs with the real one, and ahead of it when told.
@@ -88,7 +89,7 @@ func newRigOf(tb testing.TB, cfg sqldb.Config, prepare func(*sdktest.Host), chan
 		prepare(host)
 	}
 	clock := &testClock{}
-	r := &rig{tb: tb, clock: clock, Instance: sdktest.Start(tb, change(addon(clock.now)), sdktest.WithHost(host),
+	r := &rig{tb: tb, clock: clock, cfg: cfg, Instance: sdktest.Start(tb, change(addon(clock.now)), sdktest.WithHost(host),
 		sdktest.WithDatabase(sdk.Database{Driver: cfg.Driver, DSN: cfg.DSN, DirectDSN: cfg.DirectDSN}))}
 	r.Enable(northwind, contoso)
 	r.eventually("customers are known", func() bool {
@@ -149,6 +150,19 @@ func (r *rig) eventually(what string, ok func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// mailed waits until every mail that was asked for is out, or turned out to be none.
+func (r *rig) mailed() {
+	r.tb.Helper()
+	db := dbtest.MustOpen(r.tb, r.cfg)
+	r.eventually("no mail waits", func() bool {
+		var waiting int
+		if err := db.R.Get(&waiting, `SELECT COUNT(*) FROM jobs WHERE kind = $1 AND state = 0`, portal.JobMail); err != nil {
+			r.tb.Fatal(err)
+		}
+		return waiting == 0
+	})
 }
 
 // mail waits for the nth mail of the kind to the address, from 1.
