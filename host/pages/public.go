@@ -103,6 +103,8 @@ func (h *Handler) servePublic(w http.ResponseWriter, r *http.Request, t target, 
 	})
 	switch {
 	case err == nil:
+	case isUnsent(err) && !begun:
+		h.answerFailed(w, outlasting(r), t, err)
 	case r.Context().Err() != nil:
 		h.Log.DebugContext(r.Context(), "browser went away")
 	case begun:

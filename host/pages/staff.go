@@ -118,6 +118,8 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 		return h.beginStaff(w, r, t, &answer, status, from)
 	})
 	switch {
+	case isUnsent(err) && !begun:
+		h.staffFailed(w, outlasting(r), t, err)
 	case r.Context().Err() != nil:
 		h.Log.DebugContext(r.Context(), "browser went away")
 	case err != nil && begun && answer.html == nil:

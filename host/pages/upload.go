@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,12 @@ func (e *unsent) Unwrap() error { return e.err }
 func isUnsent(err error) bool {
 	_, ok := errors.AsType[*unsent](err)
 	return ok
+}
+
+// outlasting is the request without its end: that of a sender who is too slow has
+// come, and it is still told so.
+func outlasting(r *http.Request) *http.Request {
+	return r.WithContext(context.WithoutCancel(r.Context()))
 }
 
 // upload is the body of a request as its sender sends it.

@@ -1,15 +1,19 @@
 package pages_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/billing-addons/customer-portal/host/pages"
 	"github.com/billing-addons/customer-portal/host/refusal"
@@ -164,5 +168,38 @@ func TestBusyAddonsFillNoLog(t *testing.T) {
 	<-done
 	if n := strings.Count(log.String(), "\n"); n != refusal.Lines || strings.Count(log.String(), "why=throttled") != n {
 		t.Errorf("%d lines: %.500s", n, &log)
+	}
+}
+
+// TestSlowSendersAreTold: who does not send the rest in time gets an answer that says
+// so, on both surfaces.
+func TestSlowSendersAreTold(t *testing.T) {
+	t.Parallel()
+	h, _ := MustHandler(t, echo, dana("staff:invite"), func(c *pages.Config) {
+		c.HeadTimeout = 50 * time.Millisecond
+		c.BaseURL, c.PortalBaseURL = "http://x.example", "http://x.example"
+	})
+	for path, handler := range map[string]http.Handler{"/portal/northwind/send": h.Public(), "/admin/addons/demo/x": h.Staff()} {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x.example\r\nContent-Length: 100\r\n\r\nhalf", path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(got.Body)
+		if got.StatusCode != 400 || err != nil || !strings.Contains(string(body), "did not arrive") {
+			t.Errorf("%s: %d, %v\n%s", path, got.StatusCode, err, body)
+		}
+		if err := got.Body.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
