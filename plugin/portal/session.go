@@ -113,8 +113,9 @@ func SignInKey(k Keys, biller, emailNorm string) string {
 	return string(GuardSignIn) + ":" + k.Hash(biller, emailNorm)
 }
 
-// Recorded is how many wrong tries of a biller are kept one by one; those beyond
-// are only counted, so that a flood cannot fill the tables.
+// Recorded is how many wrong tries of a biller are kept one by one, and how many
+// addresses whose next try has to wait are kept and told; those beyond are only
+// counted, so that a flood cannot fill the tables.
 func Recorded() Attempts { return Attempts{Limit: 1000, Window: time.Hour} }
 
 // Refusal is a try to sign in that was wrong.

@@ -179,31 +179,38 @@ func (s *Store) RefuseSignIn(ctx context.Context, biller string, r portal.Refusa
 	if err != nil {
 		return err
 	}
-	if !flooded.IsZero() {
-		return tx.Commit()
+	if flooded.IsZero() {
+		if err := keep(ctx, tx, biller, r.Activity); err != nil {
+			return err
+		}
 	}
-	if err := keep(ctx, tx, biller, r.Activity); err != nil {
-		return err
-	}
-	if r.Blocked == nil {
-		return tx.Commit()
-	}
-	told, err := takeAttempt(ctx, tx, biller, r.BlockedKey, portal.BlockedNotices(), r.Blocked.At)
-	if err != nil {
-		return err
-	}
-	if !told.IsZero() {
-		return tx.Commit()
-	}
-	if err := keep(ctx, tx, biller, *r.Blocked); err != nil {
-		return err
-	}
-	if err := s.tellPerson(ctx, tx, biller, *r.Blocked); err != nil {
-		return err
+	if r.Blocked != nil {
+		if err := s.warn(ctx, tx, biller, r.BlockedKey, *r.Blocked); err != nil {
+			return err
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	s.wake(biller)
+	if r.Blocked != nil {
+		s.wake(biller)
+	}
 	return nil
+}
+
+// warn keeps that the next try has to wait and tells the owner of the address. A
+// flood of wrong tries does not keep it from that: these have a count of their own.
+func (s *Store) warn(ctx context.Context, tx *sqlx.Tx, biller, key string, blocked portal.Activity) error {
+	told, err := takeAttempt(ctx, tx, biller, key, portal.BlockedNotices(), blocked.At)
+	if err != nil || !told.IsZero() {
+		return err
+	}
+	flooded, err := takeAttempt(ctx, tx, biller, "blocked", portal.Recorded(), blocked.At)
+	if err != nil || !flooded.IsZero() {
+		return err
+	}
+	if err := keep(ctx, tx, biller, blocked); err != nil {
+		return err
+	}
+	return s.tellPerson(ctx, tx, biller, blocked)
 }

@@ -357,6 +357,41 @@ func TestTheOwnerIsTold(t *testing.T) {
 	})
 }
 
+// TestAFloodHidesNoWarning: whoever guesses everywhere keeps no owner from being told.
+func TestAFloodHidesNoWarning(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		w.signedUp(t, "c1")
+		w.deliver(t)
+		w.mail = nil
+		flood := func(name string) {
+			_, err := w.db.W.Exec(`INSERT INTO throttles (biller_id, name, tries, ends_at) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (biller_id, name) DO UPDATE SET tries = excluded.tries`,
+				w.caller.BillerID, name, portal.Recorded().Limit, w.clock.Now().Add(time.Hour).UnixMicro())
+			must(t, err)
+		}
+		flood("refused")
+		for n := range portal.SignInDelays().Free {
+			_, err := w.SignIn(t.Context(), elsewhere(w.caller, n), "jane@acme.com", wrongPassword)
+			wantCode(t, err, apperr.Unauthenticated)
+		}
+		if m := w.takeKind(t, portal.MailNotice); m.Activity.Action != portal.ActionSignInBlocked || m.To != "Jane@Acme.com" {
+			t.Errorf("the owner is told by %+v", m)
+		}
+		if got := w.activities(t, w.caller.BillerID, portal.ActionSignInRefused); got != 0 {
+			t.Errorf("%d wrong tries are kept, want 0", got)
+		}
+		flood("blocked")
+		for n := range portal.SignInDelays().Free {
+			_, err := w.SignIn(t.Context(), elsewhere(w.caller, n), "nobody@acme.com", wrongPassword)
+			wantCode(t, err, apperr.Unauthenticated)
+		}
+		if got := w.activities(t, w.caller.BillerID, portal.ActionSignInBlocked); got != 1 {
+			t.Errorf("%d addresses that wait are kept, want 1", got)
+		}
+	})
+}
+
 // TestAFloodIsOnlyCounted: beyond so many an hour, wrong tries leave no rows.
 func TestAFloodIsOnlyCounted(t *testing.T) {
 	t.Parallel()
