@@ -29,7 +29,7 @@ func (r *rig) flags(staff *browser, want bool) {
 	p := staff.open("/registrations").wants(200, "Rivera Family")
 	rows := staff.open("/registrations/download").table()
 	i := slices.IndexFunc(rows, func(row []string) bool { return row[0] == "Rivera Family" })
-	if got := strings.Contains(p.text(), "Signs in as "+elena); got != want || (rows[i][9] == elena) != want {
+	if got := strings.Contains(p.text(), "Sign-in differs from profile: "+elena); got != want || (rows[i][9] == elena) != want {
 		r.tb.Errorf("the report flags %v, the download %q, want %v", got, rows[i][9], want)
 	}
 }
@@ -59,7 +59,7 @@ func TestCase15RemoveAccess(t *testing.T) {
 		b.open("/").wants(200, "You owe") // a page alone decides nothing
 		staff.press(p, "Remove access").landed(tab, "c1").wants(200, "The access was removed.", "Nobody yet")
 		r.flags(staff, false)
-		b.open("/").wants(403, "The portal is not available")
+		b.open("/").wants(403, "The portal is not available", "Contact Northwind Utilities")
 		b.do(http.MethodGet, "/invoices/inv1", nil).wants(404)
 		m := r.mail("security", elena, 1)
 		if !strings.Contains(m.Text, "has removed your access") || strings.Contains(m.Text, "/not-me/") {

@@ -80,7 +80,7 @@ func TestRegistrationsCSV(t *testing.T) {
 			t.Errorf("file name %q, %v", params["filename"], err)
 		}
 		rows := p.table()
-		if diff := cmp.Diff([]string{"Display Name", "Name", "Account Number", "Email", "Status", "Email Confirmed", "Last sent", "Registered on", "Agreement", "Signs in as"}, rows[0]); diff != "" {
+		if diff := cmp.Diff([]string{"Display Name", "Name", "Account Number", "Email", "Status", "Email Confirmed", "Last sent", "Registered on", "Agreement", "Sign-in differs from profile"}, rows[0]); diff != "" {
 			t.Errorf("columns (-want +got):\n%s", diff)
 		}
 		if got := rows[1]; got[0] != "Rivera Family" || got[2] != "NW-1042" || got[3] != elena || got[4] != "Registered" || got[5] != "Yes" || len(got[7]) != 10 || got[8] != "Up to date" {

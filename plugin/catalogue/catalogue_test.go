@@ -48,6 +48,7 @@ func TestText(t *testing.T) {
 		"short":                {text.ShortDate(day), "Jun 15, 2026"},
 		"weekday":              {text.DayOfWeek(day), "Monday, June 15"},
 		"element":              {string(text.In(eastern).TimeDay(day)), `<time datetime="2026-06-15">June 15, 2026</time>`},
+		"moment's element":     {string(text.In(eastern).TimeMoment(late)), `<time datetime="2026-06-16T02:01:00Z">June 15, 2026, 10:01` + "\u00a0PM\u00a0EDT</time>"},
 		"whole quantity":       {text.Quantity(4000), "4"},
 		"part quantity":        {text.Quantity(1500), "1.5"},
 		"negative quantity":    {text.Quantity(-250), "−0.25"},

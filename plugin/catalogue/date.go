@@ -43,6 +43,15 @@ func (t Text) Time(at time.Time) template.HTML {
 	return element(at.UTC().Format(time.RFC3339), t.DateTime(at))
 }
 
+// TimeMoment is a <time> element around Moment, whose hour stays with its zone.
+func (t Text) TimeMoment(at time.Time) template.HTML {
+	text := t.Moment(at)
+	if i := strings.LastIndex(text, ", "); i >= 0 {
+		text = text[:i+2] + strings.ReplaceAll(text[i+2:], " ", "\u00a0")
+	}
+	return element(at.UTC().Format(time.RFC3339), text)
+}
+
 // TimeDate is a <time> element around Date.
 func (t Text) TimeDate(at time.Time) template.HTML {
 	return element(at.In(t.zone).Format(time.DateOnly), t.Date(at))

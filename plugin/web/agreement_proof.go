@@ -38,7 +38,9 @@ func (v *visit) myAcceptances() ([]acceptanceRow, error) {
 	list, err := v.web.service.Acceptances(v.r.Context(), v.caller, v.session)
 	var rows []acceptanceRow
 	for _, a := range list {
-		rows = append(rows, v.acceptanceRow(a, "/security/agreements"))
+		row := v.acceptanceRow(a, "/security/agreements")
+		row.When = v.Moment(a.At)
+		rows = append(rows, row)
 	}
 	return rows, err
 }

@@ -62,7 +62,7 @@ func (s *Web) disown(v *visit) error {
 	}
 	return v.message(http.StatusOK, messagePage{
 		Icon: "check", Heading: v.T("disown.done.title"), Lead: v.Rich("disown.done."+string(n.Does), "Biller", v.Name()),
-		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in"), Quiet: true}}, Note: v.Contact(),
+		Links: []action{{Label: v.T("signin.link"), Href: v.Path("/sign-in"), Quiet: true}},
 	})
 }
 
@@ -70,7 +70,7 @@ func (v *visit) disownFailed(err error) error {
 	if errors.Is(err, portal.ErrLinkExpired) || errors.Is(err, portal.ErrLinkDead) {
 		return v.message(http.StatusOK, messagePage{
 			Icon: "hourglass", Heading: v.T("reset.gone.title"), Lead: v.Rich("disown.gone.lead"),
-			Links: []action{{Label: v.T("forgot.link"), Href: v.Path("/forgot")}}, Note: v.Contact(),
+			Links: []action{{Label: v.T("forgot.link"), Href: v.Path("/forgot")}},
 		})
 	}
 	return err

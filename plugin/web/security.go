@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
@@ -62,7 +63,7 @@ func (s *Web) securityPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := securityPage{portalPage: v.portalPage(v.T("security.title"), "false"), Notice: v.securityNotice()}
+	page := securityPage{portalPage: v.portalPage(v.T("security.title"), "false"), Notice: v.securityNotice(recent)}
 	if page.Accepted, err = v.myAcceptances(); err != nil {
 		return err
 	}
@@ -72,10 +73,19 @@ func (s *Web) securityPage(v *visit) error {
 	}
 	page.Pending = pending.Email
 	for _, b := range browsers {
-		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.Time(b.SeenAt), Current: b.Current})
+		page.Browsers = append(page.Browsers, browserRow{ID: b.ID, Name: v.browserName(b.Agent), IP: b.IP, Seen: v.TimeMoment(b.SeenAt), Current: b.Current})
 	}
+	slices.SortStableFunc(page.Browsers, func(a, b browserRow) int {
+		switch {
+		case a.Current == b.Current:
+			return 0
+		case a.Current:
+			return -1
+		}
+		return 1
+	})
 	for _, a := range recent {
-		page.Recent = append(page.Recent, activityRow{What: v.did(a), From: v.from(a), When: v.Time(a.At)})
+		page.Recent = append(page.Recent, activityRow{What: v.did(a), From: v.from(a), When: v.TimeMoment(a.At)})
 	}
 	return s.pages.security.Render(v.w, v.r, http.StatusOK, page)
 }
@@ -103,8 +113,16 @@ func (v *visit) did(a portal.Activity) string {
 	return v.T("activity." + string(a.Action))
 }
 
-func (v *visit) securityNotice() string {
+// securityNotice says what was done just now: an address alone makes no notice.
+func (v *visit) securityNotice(recent []portal.Activity) string {
 	q := v.r.URL.Query()
+	did := map[string]portal.Action{
+		"ended": portal.ActionSessionEnded, "others": portal.ActionSessionEnded,
+		"password": portal.ActionPasswordChanged, "email": portal.ActionAddressChanged,
+	}[q.Get("notice")]
+	if !slices.ContainsFunc(recent, func(a portal.Activity) bool { return a.Action == did && v.justNow(a.At) }) {
+		return ""
+	}
 	switch q.Get("notice") {
 	case "ended":
 		return v.T("security.ended")
