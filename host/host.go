@@ -173,8 +173,9 @@ func (h *Host) openPages(context.Context) (err error) {
 // their static files below /addon-static/, and everything else as public pages
 // of add-ons: mount it as the fallback. It answers what is not there with one
 // page. Where BaseURL is https, every answer carries HSTS, for BaseURL's host name
-// and those below it. Installing takes up to 20 seconds and an add-on may take 30
-// to begin an answer: give the server a longer write timeout.
+// and those below it. An add-on may take 30 seconds to begin an answer, and an export
+// takes what its add-on needs: give the server a longer write timeout, and one for
+// reading.
 func (h *Host) Handler() http.Handler {
 	staff, static, public := h.pages.Staff(), h.pages.Static(), h.pages.Public()
 	market, addons := h.config.StaffPath+"/marketplace", h.config.StaffPath+"/addons/"

@@ -131,7 +131,9 @@ type Config struct {
 
 	// MaxBody is the largest request body in bytes; 0 means 1 MiB.
 	MaxBody int64
-	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64.
+	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64. A
+	// request counts once the first 64 KiB of its body are here; at most half are
+	// larger ones that are still being sent.
 	MaxConcurrent int
 	// MaxPerBiller is how many of them may be for one biller; 0 means a quarter of
 	// MaxConcurrent, at least one. No biller keeps the others waiting.
