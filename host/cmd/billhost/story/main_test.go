@@ -21,6 +21,7 @@ var shots = flag.String("shots", "", "folder for a screenshot of every page the 
 // programs are the binaries under test, built once.
 type programs struct {
 	billhost string
+	addon    string // the tool
 	// market is a signed marketplace that offers the Customer Portal.
 	market string
 	root   string
@@ -57,18 +58,19 @@ func build(dir string) (programs, error) {
 	}
 	p := programs{
 		billhost: filepath.Join(dir, "billhost"),
+		addon:    filepath.Join(dir, "addon"),
 		market:   filepath.Join(dir, "marketplace"),
 		root:     strings.TrimSpace(string(out)),
 	}
-	portal, tool, packed := filepath.Join(dir, "customer-portal"), filepath.Join(dir, "addon"), filepath.Join(dir, "customer-portal.addon")
+	portal, packed := filepath.Join(dir, "customer-portal"), filepath.Join(dir, "customer-portal.addon")
 	signing := []string{"--dir", p.market, "--keys", filepath.Join(dir, "keys"), "--data-dir", dir}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	steps := [][]string{
 		{"go", "build", "-o", p.billhost, "./host/cmd/billhost"},
-		{"go", "build", "-o", tool, "./sdk/cmd/addon"},
+		{"go", "build", "-o", p.addon, "./sdk/cmd/addon"},
 		{"go", "build", "-trimpath", "-o", portal, "./plugin"},
-		{tool, "pack", "--manifest", "manifest.yaml", "--binary", runtime.GOOS + "/" + runtime.GOARCH + "=" + portal,
+		{p.addon, "pack", "--manifest", "manifest.yaml", "--binary", runtime.GOOS + "/" + runtime.GOARCH + "=" + portal,
 			"--static", "sdk/web/look", "--include", "plugin/README.md", "--include", "CHANGELOG.md", "--include", "LICENSE",
 			"--out", packed},
 		append([]string{p.billhost, "marketplace", "init"}, signing...),
