@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +13,19 @@ import (
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
 	"github.com/billing-addons/customer-portal/sdk/sdktest"
+	"github.com/billing-addons/customer-portal/sdk/wire"
 )
 
 // set changes one setting of a biller who has the defaults otherwise.
 func (r *rig) set(biller, key string, value any) {
 	r.tb.Helper()
+	r.setAll(biller, map[string]any{key: value})
+}
+
+func (r *rig) setAll(biller string, changes map[string]any) {
+	r.tb.Helper()
 	values := sdktest.Defaults(sdktest.Manifest(r.tb, filepath.Join("..", manifest.FileName))).Values()
-	values[key] = value
+	maps.Copy(values, changes)
 	r.Configure(biller, sdk.NewSettings(values, nil))
 }
 
@@ -61,5 +69,72 @@ func TestCheckSettings(t *testing.T) {
 		if ok && err != nil || !ok && apperr.FieldsOf(err)[portal.SettingButtonText] == "" {
 			t.Errorf("%q: %v", label, err)
 		}
+	}
+}
+
+var nextReminder = regexp.MustCompile(`Next reminder\s+(\w+ \d+, \d+)`)
+
+// TestReminders: who does not sign up is reminded, with the link of the invitation,
+// after the biller's quiet hours; another biller wants no reminders and has none.
+func TestReminders(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		r.setAll(contoso, map[string]any{portal.SettingFirstReminder: int64(0), portal.SettingSecondReminder: int64(0)})
+		link := r.invited("c1", elena)
+		if _, err := r.Invite(r.StaffCall(contoso, portal.AbilityInvite)).Send(t.Context(), "x1"); err != nil {
+			t.Fatal(err)
+		}
+		newYork, err := time.LoadLocation("America/New_York")
+		if err != nil {
+			t.Fatal(err)
+		}
+		quiet := r.clock.now().In(newYork).Hour()
+		r.setAll(northwind, map[string]any{portal.SettingQuietFrom: int64(quiet), portal.SettingQuietTo: int64((quiet + 2) % 24)})
+		tab := r.staff(wire.Slot, portal.AbilityInvite)
+		next := func() string { return nextReminder.FindString(tab.open("/customer?customer=c1").text()) }
+		r.eventually("a reminder will come", func() bool { return next() != "" })
+		first := next()
+		r.clock.advance(3 * 24 * time.Hour)
+		r.eventually("the first one is written down", func() bool { return next() != first })
+		r.invited("c3", "treasurer@harborview.example")
+		if n := r.reminders(northwind); n != 0 {
+			t.Errorf("%d reminders at a quiet hour", n)
+		}
+		r.clock.advance(3 * time.Hour)
+		m := r.mail("reminder", elena, 1)
+		if linkOf(t, m) != link || m.CustomerID != "c1" || !strings.Contains(m.Text, "A while ago Northwind Utilities invited you") {
+			t.Errorf("reminder, want the link %s:\n%s", link, m.Text)
+		}
+		r.eventually("the history tells", func() bool {
+			return strings.Contains(tab.open("/customer?customer=c1").text(), "Reminder sent")
+		})
+		r.browser(northwind).open(link).wants(200, "Create your sign-in")
+		r.clock.advance(4 * 24 * time.Hour)
+		r.mail("reminder", elena, 2)
+		r.mail("reminder", "treasurer@harborview.example", 1)
+		tab.open("/customer?customer=c1").wants(200, "Opened").lacks("Next reminder")
+		r.browser(northwind).open(link).wants(200, "Create your sign-in")
+		if n := r.reminders(contoso); n != 0 {
+			t.Errorf("%d reminders of the other biller", n)
+		}
+	})
+}
+
+func (r *rig) reminders(biller string) (n int) {
+	for _, m := range r.Host.Mails() {
+		if m.Kind == "reminder" && m.Biller == biller {
+			n++
+		}
+	}
+	return n
+}
+
+// TestSettingsOfReminders: a second one that would not be the second is refused.
+func TestSettingsOfReminders(t *testing.T) {
+	t.Parallel()
+	r := sqliteRig(t, nil)
+	call := r.StaffCall(northwind, portal.AbilityConfigure)
+	err := r.CheckSettings(t.Context(), call, sdk.NewSettings(map[string]any{portal.SettingFirstReminder: int64(5), portal.SettingSecondReminder: int64(5)}, nil))
+	if apperr.FieldsOf(err)[portal.SettingSecondReminder] == "" {
+		t.Errorf("both on the fifth day: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/billing-addons/customer-portal/sdk"
@@ -21,6 +22,15 @@ func Brand(b sdk.Biller) (brand, on string) {
 		on = "#ffffff"
 	}
 	return brand, on
+}
+
+// Zone is where the biller is; UTC if it is in none that we know.
+func Zone(b sdk.Biller) *time.Location {
+	zone, err := time.LoadLocation(b.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // Initial is the letter that stands for a biller without a logo.

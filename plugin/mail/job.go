@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/caller"
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
@@ -56,10 +57,16 @@ func (s *Sender) Send(ctx context.Context, j jobs.Job) error {
 	return s.Mails.MailSent(ctx, c, ref)
 }
 
+// errQuiet is why a reminder waits.
+var errQuiet = errors.New("it is a time at which the biller sends no reminders")
+
 func (s *Sender) send(ctx context.Context, m portal.Mail) error {
 	biller, err := s.Host.Billers.Biller(ctx)
 	if err != nil {
 		return fmt.Errorf("read biller: %w", err)
+	}
+	if until := m.Quiet.QuietUntil(s.Now().In(catalogue.Zone(biller))); !until.IsZero() {
+		return jobs.RetryAt(errQuiet, until)
 	}
 	message, err := s.Renderer.Render(biller, letterOf(m, sdk.CallFrom(ctx).PortalURL))
 	if err != nil {
@@ -86,6 +93,14 @@ func letterOf(m portal.Mail, portalURL string) Letter {
 		URL: m.Link, Code: m.Code, Button: m.ButtonText, ExpiresAt: m.ExpiresAt, Permit: m.Permit,
 	}
 	switch {
+	case m.Ref.Kind == portal.MailReminder:
+		l.Kind, l.Started = KindReminder, m.Started
+		if m.Asked {
+			l.CustomerName = m.Name
+		}
+		if m.HasAccount {
+			l.Kind, l.Button, l.URL, l.CustomerName = KindAddReminder, "", portalURL+"/sign-in", m.CustomerName
+		}
 	case m.Ref.Kind == portal.MailAccess:
 		l.Kind, l.Button, l.URL = KindDeclined, "", portalURL+"/"
 	case m.Ref.Kind == portal.MailReset && m.Ended:

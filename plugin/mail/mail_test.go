@@ -45,6 +45,18 @@ func letters() map[string]mail.Letter {
 			Kind: mail.KindInvitation, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
 			URL: "https://pay.example.com/portal/northwind/welcome/8Hq2Zk7M", ExpiresAt: until,
 		},
+		"reminder": {
+			Kind: mail.KindReminder, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
+			URL: "https://pay.example.com/portal/northwind/welcome/8Hq2Zk7M", ExpiresAt: until,
+		},
+		"started": {
+			Kind: mail.KindReminder, Started: true, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
+			URL: "https://pay.example.com/portal/northwind/welcome/8Hq2Zk7M", Button: "Join us", ExpiresAt: until,
+		},
+		"add_reminder": {
+			Kind: mail.KindAddReminder, To: "elena@riverafamily.example", CustomerID: "c2", CustomerName: "Rivera Rentals LLC",
+			URL: "https://pay.example.com/portal/northwind/sign-in", ExpiresAt: until,
+		},
 		"confirmation": {
 			Kind: mail.KindConfirmation, To: "elena@riverafamily.example", CustomerID: "c1", CustomerName: "Rivera Family",
 			URL: "https://pay.example.com/portal/northwind/confirm/8Hq2Zk7M", Code: "048291", ExpiresAt: until,

@@ -37,6 +37,7 @@ func TestEverySecurityMailCanBeDisowned(t *testing.T) {
 	undone := map[string]bool{
 		mail.KindConfirmation: true, mail.KindReset: true, mail.KindAddress: true, mail.KindOpen: true, mail.KindKnown: true, mail.KindUnknown: true,
 		mail.KindInvitation: false, mail.KindEnded: false, mail.KindApproved: false, mail.KindAdd: false, mail.KindDeclined: false,
+		mail.KindReminder: false, mail.KindAddReminder: false,
 	}
 	check := func(name string, l mail.Letter, undo bool) {
 		l.To, l.CustomerID, l.At = "elena@riverafamily.example", "c1", time.Date(2026, 6, 1, 3, 0, 0, 0, time.UTC)

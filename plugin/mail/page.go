@@ -3,7 +3,6 @@ package mail
 import (
 	"html/template"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -30,10 +29,7 @@ type page struct {
 }
 
 func newPage(texts *catalogue.Catalogue, b sdk.Biller, l Letter) page {
-	t := texts.Text(b.Locale)
-	if zone, err := time.LoadLocation(b.TimeZone); err == nil {
-		t = t.In(zone)
-	}
+	t := texts.Text(b.Locale).In(catalogue.Zone(b))
 	brand, on := catalogue.Brand(b)
 	p := page{
 		Text: t, URL: l.URL, Code: l.Code,
@@ -86,6 +82,24 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.add.button")
 		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
 		p.Unexpected = p.T("mail.add.unexpected")
+	case KindReminder:
+		p.Subject = p.T("mail.reminder.subject")
+		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))
+		p.Lead = p.T("mail.reminder.lead", "Biller", p.Biller)
+		p.Button = p.T("mail.invitation.button")
+		p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.reminder.unexpected", "Biller", p.Biller)
+		if l.Started {
+			p.Lead, p.Button = p.T("mail.reminder.started.lead", "Biller", p.Biller), p.T("mail.reminder.started.button")
+			p.Unexpected = p.T("mail.reminder.started.unexpected", "Biller", p.Biller)
+		}
+	case KindAddReminder:
+		p.Subject = p.T("mail.reminder.subject")
+		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
+		p.Lead = p.T("mail.reminder.add.lead", "Biller", p.Biller, "Customer", oneLine(l.CustomerName))
+		p.Button = p.T("mail.add.button")
+		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.reminder.add.unexpected", "Biller", p.Biller)
 	case KindReset:
 		p.Subject = p.T("mail.reset.subject")
 		p.Preview = p.T("mail.reset.preview")
@@ -134,7 +148,7 @@ func (p *page) say(l Letter) {
 		p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
 		p.Unexpected = p.T("mail.invitation.unexpected")
 	}
-	if l.Button != "" {
+	if l.Button != "" && !l.Started {
 		p.Button = oneLine(l.Button)
 	}
 }

@@ -22,6 +22,8 @@ var templates embed.FS
 const (
 	// KindInvitation is mail 1, first or again.
 	KindInvitation = "invitation"
+	// KindReminder is mail 1 once more, to somebody who has not signed up.
+	KindReminder = "reminder"
 	// KindConfirmation is mail 2, with the code.
 	KindConfirmation = "confirmation"
 	// KindReset lets somebody choose a new password.
@@ -40,6 +42,8 @@ const (
 	KindNotice = "notice"
 	// KindAdd asks somebody who has a sign-in to add one more customer.
 	KindAdd = "add"
+	// KindAddReminder asks them once more.
+	KindAddReminder = "add_reminder"
 	// KindApproved is mail 1 to somebody who asked for access; CustomerName is what
 	// they called themselves.
 	KindApproved = "approved"
@@ -61,6 +65,8 @@ type Letter struct {
 	Code string
 	// Button replaces the button's text where the biller chose one.
 	Button string
+	// Started tells, of a reminder, that the person has begun to sign up.
+	Started bool
 	// ExpiresAt is when URL stops working.
 	ExpiresAt time.Time
 	// NotMe is "This wasn't me"; empty where URL is that, or nobody needs it.

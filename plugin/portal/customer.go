@@ -53,6 +53,8 @@ type CustomerView struct {
 	Invited []Invitation
 	// NextSendAt is when the next invitation may go out; zero means now.
 	NextSendAt time.Time
+	// RemindAt is when the person is reminded of Invitation next; zero for not at all.
+	RemindAt time.Time
 	// History is newest first, at most 100 entries.
 	History []HistoryEntry
 	// People are the portal users with access, by email.
@@ -74,6 +76,7 @@ type HistoryKind string
 const (
 	HistoryQueued    HistoryKind = "queued"
 	HistorySent      HistoryKind = "sent"
+	HistoryReminded  HistoryKind = "reminded"
 	HistoryFailed    HistoryKind = "failed"
 	HistoryOpened    HistoryKind = "opened"
 	HistoryStarted   HistoryKind = "started"
@@ -167,14 +170,18 @@ func (s *Service) Customer(ctx context.Context, c Caller, customerID string) (Cu
 	if !Knowable(customerID) {
 		return CustomerView{}, ErrNoCustomer
 	}
-	view, err := s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
-	if !errors.Is(err, ErrNoCustomer) {
-		return view, err
+	now := s.Now()
+	view, err := s.Store.CustomerView(ctx, c.BillerID, customerID, now)
+	if errors.Is(err, ErrNoCustomer) {
+		if err := s.learn(ctx, c, customerID); err != nil {
+			return CustomerView{}, err
+		}
+		view, err = s.Store.CustomerView(ctx, c.BillerID, customerID, now)
 	}
-	if err := s.learn(ctx, c, customerID); err != nil {
-		return CustomerView{}, err
+	if inv := view.Invitation; inv != nil && !view.HasAccess {
+		view.RemindAt = s.settings(ctx).Reminders.Next(*inv, now)
 	}
-	return s.Store.CustomerView(ctx, c.BillerID, customerID, s.Now())
+	return view, err
 }
 
 // learn takes a customer over from the books that the projection has not heard
@@ -190,14 +197,18 @@ func (s *Service) learn(ctx context.Context, c Caller, customerID string) error 
 	return s.ApplyCustomers(ctx, c, []Customer{cu})
 }
 
-// RefreshDue is the hourly job: it marks expired invitations and sign-ups, and
-// forgets what has no use any more. It reports whether more is due.
+// RefreshDue is the hourly job: it marks expired invitations and sign-ups, reminds
+// of open ones, and forgets what has no use any more. It reports whether more is due.
 func (s *Service) RefreshDue(ctx context.Context, c Caller) (more bool, err error) {
 	more, err = s.refresh(ctx, c)
 	if err != nil || more {
 		return more, err
 	}
-	n, err := s.Store.Sweep(ctx, c.BillerID, s.Now(), refreshBatch)
+	n, err := s.Store.Remind(ctx, c.BillerID, s.settings(ctx).Reminders, s.Now(), refreshBatch)
+	if err != nil || n == refreshBatch {
+		return n == refreshBatch, err
+	}
+	n, err = s.Store.Sweep(ctx, c.BillerID, s.Now(), refreshBatch)
 	return n >= refreshBatch, err
 }
 

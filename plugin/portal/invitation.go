@@ -117,6 +117,9 @@ type Invitation struct {
 	// QueuedAt is when this generation was sent for; OpenedAt is zero until its link was opened.
 	QueuedAt, OpenedAt time.Time
 	ExpiresAt          time.Time
+	// Reminded is the latest reminder of this generation that was due, at most
+	// MaxReminders.
+	Reminded int
 	// RequestID is the request for access that the invitation answers; empty for one
 	// to the customer's own address. Right is what its acceptance grants, Permit the
 	// platform's leave to write to Email.

@@ -13,7 +13,9 @@ type MailKind string
 
 // Kinds of mails.
 const (
-	MailInvitation   MailKind = "invitation"
+	MailInvitation MailKind = "invitation"
+	// MailReminder holds the invitation's link once more.
+	MailReminder     MailKind = "reminder"
 	MailConfirmation MailKind = "confirmation"
 	// MailReset lets a person choose a new password.
 	MailReset MailKind = "reset"
@@ -36,7 +38,8 @@ type MailRef struct {
 	Kind MailKind `json:"kind"`
 	// ID is the invitation's, the sign-up's the activity's or the reset's.
 	ID string `json:"id"`
-	// Generation is set for invitations, Seq for confirmations.
+	// Generation is set for invitations and reminders, Seq for confirmations and, as
+	// the number of the reminder, for these.
 	Generation int `json:"generation,omitempty"`
 	Seq        int `json:"seq,omitempty"`
 	// User is whose new address it is, with MailAddress.
@@ -58,6 +61,10 @@ type Mail struct {
 	// they called themselves, which may be empty.
 	Asked bool
 	Name  string
+	// Started means of MailReminder that the person has begun to sign up; Quiet is
+	// when it must wait.
+	Started bool
+	Quiet   Reminders
 	// HasAccount means that the person signs in instead of signing up.
 	HasAccount bool
 	// Link is the welcome, confirmation or reset link, or that of "This wasn't me".
@@ -130,6 +137,9 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 	case MailInvitation:
 		m.Asked, m.Name = src.Invitation.RequestID != "", src.Access.Name
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
+	case MailReminder:
+		m.Asked, m.Name = src.Invitation.RequestID != "", src.Access.Name
+		return s.reminderMail(ctx, c, m, src.Invitation, now)
 	case MailConfirmation:
 		if src.Invitation.RequestID != "" {
 			m.CustomerID = "" // the platform knows of no such address of the customer

@@ -58,6 +58,7 @@ type Passwords interface {
 // every statement and answers NotFound for rows of another biller.
 type Store interface {
 	InvitationStore
+	ReminderStore
 	LinkStore
 	SignUpStore
 	OpenStore

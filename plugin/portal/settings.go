@@ -27,13 +27,19 @@ type Settings struct {
 	AnswerUnknown bool
 	// InvitationLife is how long an invitation's link works, 1 to 90 days.
 	InvitationLife time.Duration
+	// Reminders of invitations that are not taken up.
+	Reminders Reminders
 	// ButtonText is on the button of the welcome mail; empty for the portal's own.
 	ButtonText string
 }
 
 // DefaultSettings is what a biller has before it decides anything.
 func DefaultSettings() Settings {
-	return Settings{OpenSignUp: true, InvitationLife: 14 * 24 * time.Hour}
+	return Settings{
+		OpenSignUp:     true,
+		InvitationLife: 14 * 24 * time.Hour,
+		Reminders:      Reminders{Days: [MaxReminders]int{3, 7}, QuietFrom: 20, QuietTo: 8},
+	}
 }
 
 // CheckButtonText refuses what must not stand on the button of a mail: an address

@@ -26,6 +26,7 @@ type invitationRow struct {
 	QueuedAt   when   `db:"queued_at"`
 	OpenedAt   when   `db:"opened_at"`
 	ExpiresAt  when   `db:"expires_at"`
+	Reminded   int    `db:"reminded"`
 	RequestID  string `db:"request_id"`
 	Permit     string `db:"permit"`
 	Right      string `db:"access_right"`
@@ -44,6 +45,7 @@ func (r invitationRow) invitation() portal.Invitation {
 		QueuedAt:   r.QueuedAt.Time,
 		OpenedAt:   r.OpenedAt.Time,
 		ExpiresAt:  r.ExpiresAt.Time,
+		Reminded:   r.Reminded,
 		RequestID:  r.RequestID,
 		Permit:     r.Permit,
 		Right:      portal.Right(r.Right),
@@ -63,6 +65,7 @@ const selectInvitation = `
 		queued_at,
 		opened_at,
 		expires_at,
+		reminded,
 		request_id,
 		permit,
 		access_right
@@ -187,7 +190,7 @@ func nextGeneration(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.
 		return portal.Invitation{}, portal.ErrLinkDead
 	}
 	from, generation := inv.State, inv.Generation
-	inv.State, inv.Generation, inv.Seq = next, generation+1, 0
+	inv.State, inv.Generation, inv.Seq, inv.Reminded = next, generation+1, 0, 0
 	inv.QueuedAt, inv.OpenedAt, inv.ExpiresAt = now, time.Time{}, now.Add(life)
 	moved, err := one(ctx, tx, `
 		UPDATE invitations
@@ -197,6 +200,7 @@ func nextGeneration(ctx context.Context, tx *sqlx.Tx, biller string, inv portal.
 			state = $3,
 			generation = $4,
 			seq = 0,
+			reminded = 0,
 			queued_at = $5,
 			opened_at = 0,
 			expires_at = $6
@@ -226,8 +230,8 @@ func insertInvitation(ctx context.Context, tx *sqlx.Tx, biller string, inv porta
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO invitations (
 			biller_id, id, customer_id, email, email_norm, state,
-			generation, seq, created_at, queued_at, opened_at, expires_at, request_id, permit, access_right)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14)`,
+			generation, seq, created_at, queued_at, opened_at, expires_at, reminded, request_id, permit, access_right)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, $12, $13, $14)`,
 		biller, inv.ID, inv.CustomerID, inv.Email, inv.EmailNorm, string(inv.State),
 		inv.Generation, inv.Seq, us(inv.CreatedAt), us(inv.QueuedAt), us(inv.ExpiresAt),
 		inv.RequestID, inv.Permit, string(cmp.Or(inv.Right, portal.RightPayer)))

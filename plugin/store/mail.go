@@ -85,8 +85,11 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 // MailSent implements portal.MailStore.
 func (s *Store) MailSent(ctx context.Context, biller string, ref portal.MailRef, now time.Time) error {
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistorySent, Detail: "The mail server accepted the invitation."}
-	if ref.Kind == portal.MailConfirmation {
+	switch ref.Kind {
+	case portal.MailConfirmation:
 		entry.Detail = "The mail server accepted the confirmation."
+	case portal.MailReminder:
+		entry.Kind, entry.Detail = portal.HistoryReminded, "The mail server accepted a reminder of the invitation."
 	}
 	return s.mailDone(ctx, biller, ref, entry, portal.InvitationMailSent)
 }
@@ -94,8 +97,11 @@ func (s *Store) MailSent(ctx context.Context, biller string, ref portal.MailRef,
 // MailFailed implements portal.MailStore.
 func (s *Store) MailFailed(ctx context.Context, biller string, ref portal.MailRef, reason string, now time.Time) error {
 	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryFailed, Detail: "The invitation could not be sent. " + reason}
-	if ref.Kind == portal.MailConfirmation {
+	switch ref.Kind {
+	case portal.MailConfirmation:
 		entry.Detail = "The confirmation could not be sent. " + reason
+	case portal.MailReminder:
+		entry.Detail = "A reminder could not be sent. " + reason
 	}
 	return s.mailDone(ctx, biller, ref, entry, portal.InvitationMailFail)
 }
@@ -104,7 +110,9 @@ func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef,
 	if ref.Kind == portal.MailNotice {
 		return forgetErased(ctx, s.db.W, biller, ref.ID)
 	}
-	if ref.Kind != portal.MailInvitation && ref.Kind != portal.MailConfirmation {
+	switch ref.Kind {
+	case portal.MailInvitation, portal.MailReminder, portal.MailConfirmation:
+	default:
 		return nil // customers' histories tell of invitations and sign-ups only
 	}
 	src, err := s.MailSource(ctx, biller, ref, entry.At)

@@ -24,6 +24,7 @@ type memory struct {
 	// rights are what invitations give, by their id; the rest give payer.
 	rights map[string]portal.Right
 
+	reminders map[string]int // by what they are about
 	confirms  []confirmation
 	resets    []reset
 	addresses []reset // codes for new addresses, by the person's id
@@ -89,7 +90,7 @@ func newMemory(now time.Time) *memory {
 	return &memory{
 		books: append(customers(),
 			portal.Customer{ID: "c5", Name: "Ira", Email: "ira@acme.com", Version: 1}, portal.Customer{ID: "c6", Name: "Ira", Email: "ira@new.example", Version: 1}),
-		signUps: map[string]*signUp{}, byID: map[string]*openSignUp{}, rights: map[string]portal.Right{},
+		signUps: map[string]*signUp{}, byID: map[string]*openSignUp{}, rights: map[string]portal.Right{}, reminders: map[string]int{},
 		versions: []version{{number: 1, from: now}},
 	}
 }

@@ -318,6 +318,17 @@ func (k *walk) read(mail portal.Mail) {
 		if !mail.HasAccount {
 			m.links = append(m.links, link{token(mail), id, mail.CustomerID, to})
 		}
+	case portal.MailReminder:
+		if h := m.owner(to); h != nil && h.grants[mail.CustomerID] != "" {
+			k.tb.Errorf("%s is reminded of an invitation and has access", to)
+		}
+		if !mail.HasAccount && !slices.ContainsFunc(m.links, func(l link) bool { return l.secret == token(mail) }) {
+			k.tb.Errorf("the link of reminder %s is another one than the invitation's", mail.Ref.Key())
+		}
+		m.reminders[mail.Ref.Key()]++
+		if n := m.reminders[mail.Ref.Key()]; n > 1 || mail.Ref.Seq > portal.MaxReminders {
+			k.tb.Errorf("%s was mailed %d times", mail.Ref.Key(), n)
+		}
 	case portal.MailConfirmation:
 		m.confirms = append(m.confirms, confirmation{id, mail.Code, token(mail)})
 	case portal.MailProof:

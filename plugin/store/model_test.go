@@ -281,8 +281,8 @@ func recent[T any](k *walk, list []T) (picked T, ok bool) {
 
 func (k *walk) pass(ctx context.Context, c portal.Caller) bool {
 	k.clock.Add([]time.Duration{
-		time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute, time.Hour, 25 * time.Hour, 15 * 24 * time.Hour,
-	}[min(k.rand.IntN(7), k.rand.IntN(7))])
+		time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute, time.Hour, 25 * time.Hour, 3 * 24 * time.Hour, 15 * 24 * time.Hour,
+	}[min(k.rand.IntN(8), k.rand.IntN(8))])
 	for {
 		more, err := k.RefreshDue(ctx, c)
 		if !k.may(err) || !more {

@@ -133,6 +133,10 @@ func TestHotStatementsUseAnIndex(t *testing.T) {
 			_, err := s.Open(ctx, c, link, "", session)
 			return err
 		},
+		"reminders": func(ctx context.Context, s *portal.Service) error {
+			_, err := s.Store.Remind(ctx, "north", portal.DefaultSettings().Reminders, s.Now().Add(4*oneDay), 10)
+			return err
+		},
 		"offers": func(ctx context.Context, s *portal.Service) error { _, err := s.Offers(ctx, c, session); return err },
 	} {
 		cost := w.costOf(t, do)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/plugin/document"
 	"github.com/billing-addons/customer-portal/plugin/portal"
 	"github.com/billing-addons/customer-portal/sdk/web"
@@ -201,7 +202,7 @@ func (s *Web) publish(v *visit) error {
 	if err != nil {
 		return err
 	}
-	draft := portal.AgreementDraft{Text: f.Value("text"), On: f.Text("on"), Zone: v.zone(), Base: f.Text("base")}
+	draft := portal.AgreementDraft{Text: f.Value("text"), On: f.Text("on"), Zone: catalogue.Zone(v.Biller), Base: f.Text("base")}
 	if f.Value("do") != "publish" {
 		err := s.service.CheckAgreement(draft)
 		if draft.On == "" && errors.Is(err, portal.ErrAgreementDay) {
@@ -220,15 +221,6 @@ func (s *Web) publish(v *visit) error {
 		return err
 	}
 	return v.redirect("/agreement?notice=published&version=" + a.Version)
-}
-
-// zone is where the biller is.
-func (v *visit) zone() *time.Location {
-	zone, err := time.LoadLocation(v.Biller.TimeZone)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 // withdraw is **Withdraw** of a version that is not in force yet.

@@ -55,7 +55,7 @@ func historyMark(k portal.HistoryKind) (icon, tone string) {
 	switch k {
 	case portal.HistoryQueued:
 		return "clock", ""
-	case portal.HistorySent, portal.HistoryResent:
+	case portal.HistorySent, portal.HistoryResent, portal.HistoryReminded:
 		return "plane", "info"
 	case portal.HistoryFailed:
 		return "arrow-back", "bad"

@@ -27,8 +27,10 @@ type customerPage struct {
 	SentAt               time.Time
 	TimesSent            int
 	OpenUntil            string
-	History              []historyLine
-	People               []personLine
+	// RemindAt is when the next reminder is due; empty if none will be.
+	RemindAt string
+	History  []historyLine
+	People   []personLine
 	// Differing are the people about whom staff have to decide.
 	Differing []differing
 	Requests  []requestRow
@@ -99,6 +101,9 @@ func (v *visit) customerPage(id string) (customerPage, error) {
 		p.SentAt, p.TimesSent = inv.QueuedAt, inv.Generation
 		if p.CanLink = inv.Live(now) && p.CanInvite; inv.Live(now) {
 			p.OpenUntil = v.DateTime(inv.ExpiresAt)
+			if !view.RemindAt.IsZero() {
+				p.RemindAt = v.Date(view.RemindAt)
+			}
 			p.RevokeHref = "/customers/" + url.PathEscape(id) + "/revoke"
 		}
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"html/template"
 	"strings"
-	"time"
 
 	"github.com/billing-addons/customer-portal/plugin/catalogue"
 	"github.com/billing-addons/customer-portal/sdk"
@@ -32,10 +31,7 @@ func (s *Web) frame(call sdk.Call, b sdk.Biller) frame {
 	if locale == "" {
 		locale = b.Locale
 	}
-	text := s.texts.Text(locale)
-	if zone, err := time.LoadLocation(b.TimeZone); err == nil {
-		text = text.In(zone)
-	}
+	text := s.texts.Text(locale).In(catalogue.Zone(b))
 	brand, on := catalogue.Brand(b)
 	return frame{
 		Text: text, Biller: b,
