@@ -24,7 +24,10 @@ type memory struct {
 	// rights are what invitations give, by their id; the rest give payer.
 	rights map[string]portal.Right
 
-	reminders map[string]int // by what they are about
+	// invited are the secrets of the mails of each sending, reminders how often each
+	// reminder was mailed.
+	invited   map[string]string
+	reminders map[string]int
 	confirms  []confirmation
 	resets    []reset
 	addresses []reset // codes for new addresses, by the person's id
@@ -90,7 +93,7 @@ func newMemory(now time.Time) *memory {
 	return &memory{
 		books: append(customers(),
 			portal.Customer{ID: "c5", Name: "Ira", Email: "ira@acme.com", Version: 1}, portal.Customer{ID: "c6", Name: "Ira", Email: "ira@new.example", Version: 1}),
-		signUps: map[string]*signUp{}, byID: map[string]*openSignUp{}, rights: map[string]portal.Right{}, reminders: map[string]int{},
+		signUps: map[string]*signUp{}, byID: map[string]*openSignUp{}, rights: map[string]portal.Right{}, invited: map[string]string{}, reminders: map[string]int{},
 		versions: []version{{number: 1, from: now}},
 	}
 }
