@@ -114,7 +114,7 @@ func TestCase14EmailEditedWhileInvited(t *testing.T) {
 		r.browser(northwind).open(link).wants(200, "This link is no longer valid").lacks("Email me a new link")
 		tab, staff := r.office()
 		r.clock.advance(2 * time.Minute)
-		p := tab.open(tabOf+"c1").wants(200, "Revoked", "Send a new invitation")
+		p := tab.open(tabOf+"c1").wants(200, "Revoked", "Send a new invitation", "the link to "+elena+" was ended. Do you want to send a new invitation, to new@riverafamily.example?")
 		staff.press(p, "Send Invitation").landed(tab, "c1").wants(200, "The invitation to new@riverafamily.example is on its way.")
 		r.browser(northwind).open(linkOf(t, r.mail("invitation", "new@riverafamily.example", 1))).wants(200, "Hello, Rivera Family")
 	})

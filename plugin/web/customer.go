@@ -185,6 +185,9 @@ func (v *visit) stuck(view portal.CustomerView, now time.Time) *notice {
 	if view.Status == portal.StatusNoEmail && view.Customer.Email != "" {
 		n.Text = v.T("error.customer.bademail")
 	}
+	if inv := view.Invitation; view.Status == portal.StatusRevoked && inv != nil && inv.EmailNorm != view.Customer.EmailNorm {
+		n.Text = v.T("stuck.moved", "Old", inv.Email, "Email", view.Customer.Email)
+	}
 	switch view.Status {
 	case portal.StatusQueued, portal.StatusSent, portal.StatusDelivered, portal.StatusBounced, portal.StatusExpired, portal.StatusAwaitingConfirmation:
 		n.Advice = []string{v.T("stuck.address", "Email", view.Customer.Email), v.T("stuck.spam", "Biller", v.Name())}
