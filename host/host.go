@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,6 +58,7 @@ type Host struct {
 	vault    vault
 
 	installs *installs
+	choosing sync.Mutex // held while an add-on is made one that the platform runs
 
 	purges *purges
 	lease  time.Duration      // of a purge

@@ -10,6 +10,7 @@ import (
 	"github.com/billing-addons/customer-portal/host/marketplace"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/manifest"
+	"github.com/billing-addons/customer-portal/sdk/pack"
 	"github.com/billing-addons/customer-portal/sdk/web"
 )
 
@@ -83,11 +84,25 @@ func (h *Host) activate(ctx context.Context, addonID, version string) (*manifest
 	if err != nil {
 		return nil, err
 	}
-	err = h.store.SetActive(ctx, addon.Active{AddonID: addonID, Version: p.Manifest.Version, Digest: p.Digest})
-	if err != nil {
-		return nil, err
+	return p.Manifest, h.choose(ctx, p)
+}
+
+// choose makes the platform run a package that is unpacked, unless another add-on got
+// its address meanwhile.
+func (h *Host) choose(ctx context.Context, p *pack.Package) error {
+	h.choosing.Lock()
+	defer h.choosing.Unlock()
+	if err := h.shelf.refresh(ctx); err != nil {
+		return err
 	}
-	return p.Manifest, h.shelf.refresh(ctx)
+	if err := h.shelf.addressFree(p.Manifest); err != nil {
+		return err
+	}
+	err := h.store.SetActive(ctx, addon.Active{AddonID: p.Manifest.ID, Version: p.Manifest.Version, Digest: p.Digest})
+	if err != nil {
+		return err
+	}
+	return h.shelf.refresh(ctx)
 }
 
 // bring gets the package of the version that the platform runs, which this machine

@@ -2,6 +2,7 @@ package hosttest_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/billing-addons/customer-portal/host"
@@ -47,5 +48,28 @@ func TestAddressesBelongToOneAddon(t *testing.T) {
 	})
 	if got := h.Get("/hello/northwind/version"); got.Body != "<p>1.0.0</p>" {
 		t.Errorf("the page afterwards: %d %s", got.Status, got.Body)
+	}
+}
+
+// TestRaceForAnAddress has sixteen staff install two add-ons with one address at once:
+// one of the two is the platform's.
+func TestRaceForAnAddress(t *testing.T) {
+	t.Parallel()
+	dir, add := hosttest.MustVersions(t)
+	add("1.0.0")
+	add("0.9.0", "id: hello", "id: another", "name: Hello", "name: Another")
+	h := hosttest.MustHost(t, func(c *host.Config, _ *hosttest.Platform) { c.Packages = dir })
+	var wg sync.WaitGroup
+	for i := range 16 {
+		id := []string{"hello", "another"}[i%2]
+		wg.Go(func() {
+			if err := h.Install(t.Context(), hosttest.Dana(), id, nil); err != nil && !apperr.Is(err, apperr.Conflict) {
+				t.Errorf("install %s: %v", id, err)
+			}
+		})
+	}
+	wg.Wait()
+	if list, err := h.Addons(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("the platform runs %+v, %v", list, err)
 	}
 }
