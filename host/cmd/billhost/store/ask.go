@@ -27,6 +27,9 @@ const (
 // asksKept is how long an ask waits whose job has failed for good.
 const asksKept = 7 * 24 * time.Hour
 
+// sweptAtOnce bounds what one sign-in clears away.
+const sweptAtOnce = 10_000
+
 // noticeAttempts last for asksKept, at waits of five minutes halved at random: people
 // must hear of a new password even if the mail server was away for days.
 const noticeAttempts = 4100
@@ -140,8 +143,7 @@ func takeDelayed(ctx context.Context, tx *sqlx.Tx, name string, now time.Time) (
 	return next.Count, retryAt, nil
 }
 
-// ReturnGuess gives a right try back, and forgets the wrong ones of the account
-// and whatever has run out.
+// ReturnGuess gives a right try back, and forgets the wrong ones of the account.
 func (s *Store) ReturnGuess(ctx context.Context, account string, ip netip.Addr) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -162,18 +164,39 @@ func (s *Store) ReturnGuess(ctx context.Context, account string, ip netip.Addr) 
 	}
 	_, err = tx.ExecContext(ctx, `
 		DELETE FROM staff_tries
-		WHERE name = $1
-			OR ends_at <= $2`, accountName(account), now)
+		WHERE name = $1`, accountName(account))
 	if err != nil {
 		return fmt.Errorf("forget tries: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `
-		DELETE FROM staff_asks
-		WHERE at <= $1`, now-asksKept.Microseconds())
-	if err != nil {
-		return fmt.Errorf("forget asks: %w", err)
-	}
 	return tx.Commit()
+}
+
+// sweepTries forgets tries and asks of everybody that are past. It waits for nobody:
+// what others hold goes another time.
+func (s *Store) sweepTries(ctx context.Context, tx *sqlx.Tx, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		WITH dead AS MATERIALIZED (
+			SELECT name
+			FROM staff_tries
+			WHERE ends_at <= $1
+			LIMIT $2`+s.db.SkipLocked()+`)
+		DELETE FROM staff_tries
+		WHERE name IN (SELECT name FROM dead)`, now.UnixMicro(), sweptAtOnce)
+	if err != nil {
+		return fmt.Errorf("sweep tries: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `
+		WITH dead AS MATERIALIZED (
+			SELECT id
+			FROM staff_asks
+			WHERE at <= $1
+			LIMIT $2`+s.db.SkipLocked()+`)
+		DELETE FROM staff_asks
+		WHERE id IN (SELECT id FROM dead)`, now.Add(-asksKept).UnixMicro(), sweptAtOnce)
+	if err != nil {
+		return fmt.Errorf("sweep asks: %w", err)
+	}
+	return nil
 }
 
 // RefuseGuess keeps that a try of an address was wrong, and has its owner told

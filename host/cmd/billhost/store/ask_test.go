@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -29,6 +30,51 @@ func TestAsksOutlastANight(t *testing.T) {
 		must(t, w.db.R.Get(&most, `SELECT MAX(max_attempts) FROM jobs WHERE kind = $1`, store.AskJob))
 		if least := time.Duration(most) * 150 * time.Second; least < 7*24*time.Hour {
 			t.Errorf("a new password is told for %s: %d tries", least, most)
+		}
+	})
+}
+
+// TestTriesAreForgotten: what is past goes when anybody signs in, with a password or
+// without, however many sign in at once; what still counts stays.
+func TestTriesAreForgotten(t *testing.T) {
+	t.Parallel()
+	withJobs(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		left := func() (tries, asks int) {
+			t.Helper()
+			must(t, w.db.R.Get(&tries, `SELECT COUNT(*) FROM staff_tries`))
+			must(t, w.db.R.Get(&asks, `SELECT COUNT(*) FROM staff_asks`))
+			return tries, asks
+		}
+		dana := mustStaff(t, w, w.a.ID, "dana@northwind.example")
+		for n := range 3 {
+			_, _, err := w.TakeGuess(ctx, fmt.Sprint("email ", n), network(n))
+			must(t, err)
+			must(t, w.RefuseGuess(ctx, fmt.Sprint(n, "@northwind.example"), 1))
+		}
+		mustSignIn(t, w, dana)
+		if tries, asks := left(); tries != 3*3+1 || asks != 3 {
+			t.Errorf("%d tries and %d asks count still, want 10 and 3", tries, asks)
+		}
+		w.pass(8 * 24 * time.Hour)
+		mustSignIn(t, w, dana)
+		if tries, asks := left(); tries != 0 || asks != 0 {
+			t.Errorf("%d tries and %d asks are left", tries, asks)
+		}
+		for range 8 {
+			atOnce(func(n int) {
+				account := fmt.Sprint("email ", n)
+				if _, _, err := w.TakeGuess(ctx, account, network(n)); err != nil {
+					t.Error(err)
+				}
+				if err := w.ReturnGuess(ctx, account, network(n)); err != nil {
+					t.Error(err)
+				}
+				if _, _, err := w.TakeGuess(ctx, account, network(15-n)); err != nil {
+					t.Error(err)
+				}
+			})
+			w.pass(25 * time.Hour)
 		}
 	})
 }

@@ -44,6 +44,9 @@ func (s *Store) startSession(ctx context.Context, tx *sqlx.Tx, biller, staffID, 
 			return "", err
 		}
 	}
+	if err := s.sweepTries(ctx, tx, now); err != nil {
+		return "", err
+	}
 	return sess.token, s.audit(ctx, tx, biller, record)
 }
 

@@ -131,6 +131,8 @@ func TestDisabledWhileSigningIn(t *testing.T) {
 		})
 		_, err = w.StartStaffSession(ctx, w.a.ID, dana.ID, "hash")
 		wantCode(t, "disabled", err, apperr.Unauthenticated)
+		_, err = w.SetStaffPassword(ctx, w.a.ID, dana.ID, "hash", "another")
+		wantCode(t, "a new password of somebody disabled", err, apperr.Conflict)
 		must(t, w.DisableStaff(ctx, w.a.ID, dana.ID, false))
 		if n := in.alive(w); n != 0 {
 			t.Errorf("%d sessions came back", n)

@@ -201,6 +201,14 @@ func TestStaffGuessesWait(t *testing.T) {
 			t.Errorf("after a right one: %d, %v, %v", wrong, retryAt, err)
 		}
 		limit := books.Budgets("guess", network(30))[1].Limit
+		for range limit + 1 {
+			_, retryAt, err := w.TakeGuess(ctx, "email right", network(40))
+			must(t, err)
+			must(t, w.ReturnGuess(ctx, "email right", network(40)))
+			if !retryAt.IsZero() {
+				t.Fatalf("right passwords from one address have to wait until %v", retryAt)
+			}
+		}
 		for n := range limit + 1 {
 			_, retryAt, err := w.TakeGuess(ctx, fmt.Sprintf("email %d", n), network(30))
 			must(t, err)
@@ -311,6 +319,7 @@ func TestADeadLinkFillsNothing(t *testing.T) {
 			_, err = w.SignIn(ctx, link)
 			must(t, err)
 			used = append(used, link)
+			wantCode(t, "looking at a used link", w.CheckStaffLink(ctx, link), apperr.NotFound)
 		}
 		most := books.LinkRefusals("").Limit
 		for range most + 5 {
