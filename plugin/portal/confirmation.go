@@ -184,7 +184,6 @@ func (s *Service) confirmation(ctx context.Context, c Caller, token, handle stri
 // ErrLinkExpired, ErrLinkDead, ErrRegistered, ErrNotAccepted, ErrHasAccount,
 // ErrUnknownLink.
 func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, password string) (SignUpState, error) {
-	now := s.Now()
 	conf, outcome, err := s.confirmation(ctx, c, token, handle)
 	if err != nil {
 		return SignUpState{}, err
@@ -193,7 +192,7 @@ func (s *Service) ConfirmLink(ctx context.Context, c Caller, token, handle, pass
 	switch outcome {
 	case ConfirmationSameBrowser:
 	case ConfirmationAskPassword:
-		if err := s.checkPassword(ctx, c, conf.SignUp, password, now); err != nil {
+		if err := s.checkPassword(ctx, c, conf.SignUp, password); err != nil {
 			return SignUpState{}, err
 		}
 		fresh = NewSecret()

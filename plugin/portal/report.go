@@ -220,6 +220,8 @@ type Registration struct {
 
 // ReportStore reads the report.
 type ReportStore interface {
+	NoteStore
+
 	// Counts returns one Count per status, in the order of Statuses.
 	Counts(ctx context.Context, biller string) ([]Count, error)
 	// Registrations calls send for each row in order and stops at its first

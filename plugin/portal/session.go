@@ -103,8 +103,10 @@ type AccountStore interface {
 	// Session returns ErrSignedOut for an unknown, idle or expired session, for a
 	// disabled user and for a biller that disabled the portal. It marks the use.
 	Session(ctx context.Context, biller, tokenHash string, now time.Time) (SessionView, error)
-	// DeleteSession ends a session; an unknown one is ended already.
-	DeleteSession(ctx context.Context, biller, tokenHash string) error
+	// DeleteSession ends a session and keeps the activity of its user, which it
+	// returns; of parallel calls one. One that was over keeps nothing, and the UserID
+	// of the answer is empty.
+	DeleteSession(ctx context.Context, biller, tokenHash string, a Activity) (Activity, error)
 }
 
 // SignInKey names the count of tries to sign in with an address. Browsers that are
@@ -329,16 +331,9 @@ func (s *Service) Session(ctx context.Context, c Caller, token string) (SessionV
 
 // SignOut ends the session; it does nothing for one that is over.
 func (s *Service) SignOut(ctx context.Context, c Caller, token string) error {
-	view, who := s.Session(ctx, c, token)
-	if err := s.Store.DeleteSession(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token)); err != nil {
-		return err
+	did, err := s.Store.DeleteSession(ctx, c.BillerID, s.Keys.Hash(c.BillerID, token), s.activity(c, ActionSignedOut, ""))
+	if err == nil && did.UserID != "" {
+		s.did(ctx, c, did)
 	}
-	switch apperr.CodeOf(who) {
-	case "":
-	case apperr.Internal:
-		return who
-	default:
-		return nil
-	}
-	return s.note(ctx, c, ActionSignedOut, view.UserID, "", "")
+	return err
 }

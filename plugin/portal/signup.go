@@ -129,8 +129,6 @@ type SignUpState struct {
 
 // SignUpStore keeps registrations in progress.
 type SignUpStore interface {
-	NoteStore
-
 	// Register starts a sign-up on the live invitation of this generation and ends
 	// earlier ones, and keeps the activity. It fails as Link.CanStart says.
 	Register(ctx context.Context, biller string, generation int, su SignUp, a Activity) error
@@ -268,16 +266,18 @@ func (s *Service) ResumeWithPassword(ctx context.Context, c Caller, token, passw
 	if link.Outcome(Visitor{}, now) != LinkAskPassword {
 		return SignUpState{}, ErrSignUpEnded
 	}
-	if err := s.checkPassword(ctx, c, *link.SignUp, password, now); err != nil {
+	if err := s.checkPassword(ctx, c, *link.SignUp, password); err != nil {
 		return SignUpState{}, err
 	}
 	return s.takeOver(ctx, c, link.SignUp.ID)
 }
 
-// checkPassword compares with the password of a sign-up.
-func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, password string, now time.Time) error {
+// checkPassword compares with the password of a sign-up. A wrong one is kept like a
+// refused sign-in.
+func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, password string) error {
 	try := s.try(c, GuardResume, su.ID)
-	if _, err := s.throttle(ctx, c, try); err != nil {
+	taken, err := s.throttle(ctx, c, try)
+	if err != nil {
 		return err
 	}
 	ok, err := s.Passwords.Verify(ctx, su.PasswordHash, password)
@@ -285,6 +285,9 @@ func (s *Service) checkPassword(ctx context.Context, c Caller, su SignUp, passwo
 		return err
 	}
 	if !ok {
+		if err := s.refuse(ctx, c, Account{SignUps: []SignUp{su}}, su.EmailNorm, taken); !errors.Is(err, ErrWrongSignIn) {
+			return err
+		}
 		return ErrWrongPassword
 	}
 	return s.right(ctx, c, try)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -138,9 +139,28 @@ func findSession(ctx context.Context, q querier, biller, tokenHash string, now t
 }
 
 // DeleteSession implements portal.AccountStore.
-func (s *Store) DeleteSession(ctx context.Context, biller, tokenHash string) error {
-	_, err := deleteSession(ctx, s.db.W, biller, tokenHash)
-	return err
+func (s *Store) DeleteSession(ctx context.Context, biller, tokenHash string, a portal.Activity) (portal.Activity, error) {
+	tx, err := s.db.Begin(ctx)
+	if err != nil {
+		return portal.Activity{}, err
+	}
+	defer tx.Rollback()
+	row, err := findSession(ctx, tx, biller, tokenHash, a.At)
+	if err != nil && !errors.Is(err, portal.ErrSignedOut) {
+		return portal.Activity{}, err
+	}
+	deleted, err := deleteSession(ctx, tx, biller, tokenHash)
+	if err != nil {
+		return portal.Activity{}, err
+	}
+	if !deleted || row.UserID == "" {
+		return portal.Activity{}, tx.Commit()
+	}
+	a.UserID = row.UserID
+	if err := s.record(ctx, tx, biller, a); err != nil {
+		return portal.Activity{}, err
+	}
+	return a, tx.Commit()
 }
 
 func deleteSession(ctx context.Context, q querier, biller, tokenHash string) (deleted bool, err error) {

@@ -274,3 +274,61 @@ func TestAcceptingInANewBrowserIsTold(t *testing.T) {
 		}
 	})
 }
+
+// TestWrongPasswordsOfASignUpAreKept: as those of a sign-in are.
+func TestWrongPasswordsOfASignUpAreKept(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		link := w.invited(t, "c1")
+		w.registered(t, link, "c1")
+		m := w.take(t)
+		for n := range portal.SignInDelays().Free {
+			if _, err := w.ConfirmLink(ctx, elsewhere(w.caller, n), token(m), "", wrongPassword); !errors.Is(err, portal.ErrWrongPassword) {
+				t.Fatalf("a free try: %v", err)
+			}
+		}
+		_, err := w.ResumeWithPassword(ctx, elsewhere(w.caller, 99), link, wrongPassword)
+		wantCode(t, err, apperr.TooManyRequests)
+		for action, want := range map[portal.Action]int{portal.ActionSignInRefused: portal.SignInDelays().Free, portal.ActionSignInBlocked: 1} {
+			if got := w.activities(t, w.caller.BillerID, action); got != want {
+				t.Errorf("%d of %s are kept, want %d", got, action, want)
+			}
+		}
+		w.mail = nil
+		w.deliver(t)
+		if len(w.mail) != 0 {
+			t.Errorf("mails: %+v", w.mail)
+		}
+	})
+}
+
+// TestSigningOutIsKeptOnce: with the end of the session, whoever presses twice.
+func TestSigningOutIsKeptOnce(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx, c := t.Context(), public(w.caller)
+		w.signedUp(t, "c1")
+		session := w.reopened(t)
+		w.Store = noNotes{w.Store}
+		must(t, w.SignOut(ctx, public(w.other), session))
+		if _, err := w.Session(ctx, c, session); err != nil {
+			t.Errorf("the other biller signs out: %v", err)
+		}
+		if counts := race(func(int) error { return w.SignOut(ctx, c, session) }); counts[""] != 16 {
+			t.Errorf("answers = %v", counts)
+		}
+		if got := w.activities(t, c.BillerID, portal.ActionSignedOut); got != 1 {
+			t.Errorf("signing out is kept %d times", got)
+		}
+		if _, err := w.Session(ctx, c, session); !errors.Is(err, portal.ErrSignedOut) {
+			t.Errorf("the session: %v", err)
+		}
+		late := w.reopened(t)
+		w.clock.Add(portal.SessionIdle)
+		must(t, w.SignOut(ctx, c, late))
+		if got := w.activities(t, c.BillerID, portal.ActionSignedOut); got != 1 {
+			t.Errorf("a session that was over is kept as signed out: %d", got)
+		}
+	})
+}
