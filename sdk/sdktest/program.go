@@ -23,7 +23,7 @@ import (
 
 const (
 	// lastWords is how long output may still arrive after the process ended.
-	lastWords = 250 * time.Millisecond
+	lastWords = time.Second
 	// longestHandshake bounds the first line, in bytes.
 	longestHandshake = 8 << 10
 )
