@@ -97,3 +97,34 @@ func TestAddPressedTwice(t *testing.T) {
 		stranger.press(p, "Add").wants(409, "This offer is no longer open.")
 	})
 }
+
+// TestAgreementOfSomebodyElse: a page that was left open accepts and declines nothing
+// for whoever uses the browser now, signing up or signed in.
+func TestAgreementOfSomebodyElse(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		b := r.browser(northwind)
+		agreement := func(customerID, email string) *page {
+			p := b.press(b.press(b.open(r.invited(customerID, email)), "Sign Up", "email", email, "password", secret), "Continue")
+			return b.press(p, "Confirm my email", "code", codeOf(t, r.mail("confirmation", email, 1))).wants(200, "Customer Portal User Agreement")
+		}
+		elenas := agreement("c1", elena)
+		agreement("c3", treasurer)
+		for _, button := range []string{"I Accept", "I do not accept"} {
+			b.press(elenas, button).wants(409, "Somebody else signed in or up in this browser")
+		}
+		b.press(b.press(elenas, "I Accept"), "I Accept").wants(200, "Harbor only")
+		if got := r.status("c1"); got != "Awaiting agreement" {
+			t.Errorf("status %s", got)
+		}
+		member := r.browser(northwind)
+		p := member.press(member.open("/sign-in"), "Sign in", "email", elena, "password", secret)
+		member.press(p, "I Accept").wants(200, "You owe")
+
+		r.published("# Terms\n\nNew terms.")
+		harbors := b.open("/").wants(200, "What is new in version 2")
+		b.press(b.open("/sign-in"), "I do not accept")
+		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "What is new in version 2")
+		b.press(harbors, "I Accept").wants(409, "Somebody else signed in or up in this browser").lacks("Harbor only")
+		b.open("/").wants(200, "What is new in version 2")
+	})
+}

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"html/template"
 	"net/http"
@@ -18,6 +20,8 @@ type agreementPage struct {
 	steps
 	portal.Agreement
 	Body template.HTML
+	// Holder is the key of who accepts.
+	Holder string
 	// Before is set for somebody who accepted an earlier version.
 	Before *earlier
 	// Accepted are the versions that somebody who is signed in accepted before, and
@@ -69,6 +73,21 @@ func (v *visit) earlier(h portal.Holder, now portal.Agreement) (*earlier, error)
 type accepting struct {
 	portal.Holder
 	steps
+	// key tells who it is from others that use this browser.
+	key string
+}
+
+// holderKey is the key of a sign-up or a person; it tells nothing of the id.
+func holderKey(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:8])
+}
+
+// drawnFor reports whether a form was drawn for whom it is about now: not if somebody
+// else signed in or up in another window.
+func (h accepting) drawnFor(f *web.Form) bool {
+	key := f.Text("holder")
+	return key == "" || key == h.key
 }
 
 // holder finds who may accept now: the confirmed sign-up of this browser, else a
@@ -82,7 +101,7 @@ func (v *visit) holder() (h accepting, done bool, err error) {
 		if state.Open {
 			way = v.openStep(5)
 		}
-		return accepting{portal.Holder{Handle: v.cookie(cookieSignUp)}, way}, false, nil
+		return accepting{portal.Holder{Handle: v.cookie(cookieSignUp)}, way, holderKey(state.ID)}, false, nil
 	case err == nil:
 		return h, true, v.redirect(stepPath(state.Step))
 	case !errors.Is(err, portal.ErrSignUpEnded):
@@ -98,7 +117,7 @@ func (v *visit) holder() (h accepting, done bool, err error) {
 		return h, true, v.redirect("/")
 	}
 	v.session = session
-	return accepting{Holder: portal.Holder{Session: v.cookie(cookieSession)}}, false, nil
+	return accepting{Holder: portal.Holder{Session: v.cookie(cookieSession)}, key: holderKey(session.UserID)}, false, nil
 }
 
 func (s *Web) acceptForm(v *visit) error {
@@ -119,7 +138,7 @@ func (v *visit) acceptPage(status int, h accepting, f *web.Form) error {
 		return err
 	}
 	p := v.agreementPage(a, before, f)
-	p.steps = h.steps
+	p.steps, p.Holder = h.steps, h.key
 	if h.Session != "" {
 		p.Erase = v.Path("/security/erase")
 		if p.Accepted, err = v.myAcceptances(); err != nil {
@@ -139,6 +158,9 @@ func (s *Web) accept(v *visit) error {
 	if done {
 		return err
 	}
+	if !holder.drawnFor(f) {
+		return v.acceptForAnother(holder)
+	}
 	v.known()
 	in, err := s.service.Accept(v.r.Context(), v.caller, holder.Holder, f.Text("version"))
 	switch {
@@ -155,11 +177,25 @@ func (s *Web) accept(v *visit) error {
 	return v.redirect("/")
 }
 
+// acceptForAnother shows the agreement to whom it is about now.
+func (v *visit) acceptForAnother(h accepting) error {
+	f := web.NewForm(nil)
+	f.Message, v.failed = v.T("error.agreement.other"), true
+	return v.acceptPage(http.StatusConflict, h, f)
+}
+
 // decline is **I do not accept**: signed out, nothing lost.
 func (s *Web) decline(v *visit) error {
+	f, err := web.ParseForm(v.w, v.r)
+	if err != nil {
+		return err
+	}
 	holder, done, err := v.holder()
 	if done {
 		return err
+	}
+	if !holder.drawnFor(f) {
+		return v.acceptForAnother(holder)
 	}
 	if err := s.service.Decline(v.r.Context(), v.caller, holder.Holder); err != nil {
 		return err
