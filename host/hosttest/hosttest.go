@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for something that has to happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // Host is a running host behind a real HTTP server.
 type Host struct {

@@ -71,7 +71,15 @@ func TestMetricsAreScraped(t *testing.T) {
 	h.Get("/hello/northwind/nothing")
 	h.Get("/admin/addons/hello/")
 
-	got := scrape(t, registry)
+	var got map[string]*dto.MetricFamily
+	h.Until("all four requests are counted, which a browser does not wait for, and it was not late to say that it lives", func() bool {
+		got = scrape(t, registry)
+		var n float64
+		for _, which := range [][2]string{{"public", "2xx"}, {"public", "4xx"}, {"staff", "2xx"}} {
+			n += max(value(got, "addonhost_page_request_duration_seconds", "addon", "hello", "surface", which[0], "code", which[1]), 0)
+		}
+		return n >= 4 && value(got, "addonhost_addon_state", "addon", "hello", "state", "healthy") == 1
+	})
 	for _, want := range []struct {
 		value  float64
 		name   string

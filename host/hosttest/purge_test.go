@@ -89,7 +89,7 @@ func (b *boards) mustWrite(biller, text string) {
 	if day == nil {
 		b.t.Fatalf("staff page: %d %s", page.Status, page.Body)
 	}
-	if got := b.Post("/admin/addons/notice-board/notices", "text="+text+"&last="+day[1], "Biller", biller); got.Status != http.StatusSeeOther {
+	if got := b.Post("/admin/addons/notice-board/notices", "text="+text+"&last="+monthAfter(b.t, day[1]), "Biller", biller); got.Status != http.StatusSeeOther {
 		b.t.Fatalf("write: %d %s", got.Status, got.Body)
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 // budget is how long an answer to somebody else may take while an add-on does
 // wrong: generous, because machines that test are busy.
-const budget = 3 * time.Second
+const budget = 10 * time.Second
 
 // The four things that every scene has to show.
 const (
@@ -102,7 +102,7 @@ func newScene(t *testing.T, start string) *scene {
 		c.Packages, c.Now = packages, s.clock.now
 		c.Log = slog.New(slog.NewTextHandler(s.log, nil))
 		c.Times = supervisor.Times{
-			Poll: 50 * time.Millisecond, Start: 2 * time.Second, Health: 200 * time.Millisecond, Answer: time.Second, Kill: time.Second,
+			Poll: 50 * time.Millisecond, Start: budget, Health: 200 * time.Millisecond, Answer: 3 * time.Second, Kill: time.Second,
 			FirstRest: 10 * time.Millisecond, LongestRest: 200 * time.Millisecond,
 		}
 		dir := c.DataDir
@@ -162,7 +162,7 @@ func (s *scene) clear(ok bool, format string, args ...any) {
 // biller, and for another biller's page of rascal, which has to answer 200 if it
 // lives through what it does.
 func (s *scene) others(lives bool, done <-chan struct{}) (asked int) {
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	ask := func(path string, within time.Duration, statuses ...int) {
 		begun := time.Now()
 		res, err := client.Get(s.URL + path)
@@ -184,7 +184,7 @@ func (s *scene) others(lives bool, done <-chan struct{}) (asked int) {
 		if lives {
 			ask("/rascal/southgate/", budget, 200)
 		} else {
-			ask("/rascal/southgate/", 10*time.Second, 200, 502, 503, 504)
+			ask("/rascal/southgate/", 3*budget, 200, 502, 503, 504)
 		}
 		asked++
 		select {

@@ -101,7 +101,10 @@ func TestWithdrawnVersionServesOn(t *testing.T) {
 	h.MustInstall("hello")
 	w.gone.Store(true)
 	mustShow(t, h, hello, "Version 1.0.0 was withdrawn from the marketplace", "It keeps running for you")
-	h.Until("the server tells what it runs", func() bool { return strings.Contains(h.Get(operate).Body, "Servers") })
+	h.Until("the server tells what it runs", func() bool {
+		page := h.Get(operate).Body
+		return strings.Contains(page, "Servers") && strings.Contains(page, "Healthy")
+	})
 	mustShow(t, h, operate, "Version 1.0.0 was withdrawn from the marketplace", "Servers", "Healthy")
 
 	var config host.Config
