@@ -114,6 +114,10 @@ func Budgets(kind string, ip netip.Addr) []Budget {
 	return list
 }
 
+// LinksAsked is how many links may be asked for from everywhere: a flood from many
+// networks fills no table and no queue.
+func LinksAsked() Budget { return Budget{"links", 3000, time.Hour} }
+
 // LinkAsks is how many links may be mailed to one address.
 func LinkAsks(name string) Budget { return Budget{name, 3, time.Hour} }
 

@@ -235,8 +235,8 @@ func (s *Store) RefuseGuess(ctx context.Context, emailNorm string, wrong int) er
 
 // AskStaffLink has a one-time link mailed to whoever has the address, the same
 // statements for nobody; next is where it leads. retryAt is set if too many were
-// asked for from this address or network; an address that has asked for too many
-// is told nothing.
+// asked for from this address or network, or from everywhere; an address that has
+// asked for too many is told nothing.
 func (s *Store) AskStaffLink(ctx context.Context, emailNorm, next string, ip netip.Addr) (retryAt time.Time, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
@@ -246,6 +246,11 @@ func (s *Store) AskStaffLink(ctx context.Context, emailNorm, next string, ip net
 	now := s.now()
 	if retryAt, err = s.count(ctx, tx, books.Budgets("ask", ip), now); err != nil {
 		return time.Time{}, err
+	}
+	if retryAt.IsZero() {
+		if retryAt, err = s.count(ctx, tx, []books.Budget{books.LinksAsked()}, now); err != nil {
+			return time.Time{}, err
+		}
 	}
 	if !retryAt.IsZero() {
 		return retryAt, tx.Commit()

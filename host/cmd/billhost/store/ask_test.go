@@ -78,3 +78,37 @@ func TestTriesAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestLinksThatEverybodyAsksFor: so many an hour are asked for from everywhere, for
+// nobody's address like for somebody's; who is refused does not count.
+func TestLinksThatEverybodyAsksFor(t *testing.T) {
+	t.Parallel()
+	withJobs(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		mustStaff(t, w, w.a.ID, "dana@northwind.example")
+		all := books.LinksAsked()
+		one := books.Budgets("ask", network(1))[1].Limit
+		for n := range one + 5 {
+			_, err := w.AskStaffLink(ctx, fmt.Sprint(n, "@northwind.example"), "", network(1))
+			must(t, err)
+		}
+		var counted int
+		must(t, w.db.R.Get(&counted, `SELECT tries FROM staff_tries WHERE name = $1`, all.Name))
+		if counted != one {
+			t.Errorf("%d are counted, want the %d that were let through", counted, one)
+		}
+		_, err := w.db.W.Exec(`UPDATE staff_tries SET tries = $2 WHERE name = $1`, all.Name, all.Limit-1)
+		must(t, err)
+		for i, address := range []string{"dana@northwind.example", "nobody@northwind.example", "dana@northwind.example"} {
+			retryAt, err := w.AskStaffLink(ctx, address, "", network(2+i))
+			must(t, err)
+			if wait := retryAt.Sub(w.clock()); retryAt.IsZero() != (i == 0) || i > 0 && wait != time.Hour {
+				t.Errorf("%d, %s: wait %v", i, address, wait)
+			}
+		}
+		w.pass(time.Hour)
+		if retryAt, err := w.AskStaffLink(ctx, "dana@northwind.example", "", network(9)); err != nil || !retryAt.IsZero() {
+			t.Errorf("an hour later: wait until %v, %v", retryAt, err)
+		}
+	})
+}

@@ -158,6 +158,20 @@ func TestAuditTellsWhatWasTamperedWith(t *testing.T) {
 			mustExec(t, w, `UPDATE audit_heads SET seq = 9, hash = (SELECT hash FROM audit WHERE biller_id = $1 AND id = $2) WHERE biller_id = $1`, w.a.ID, ids[9])
 			mustExec(t, w, `DELETE FROM audit WHERE biller_id = $1 AND id = $2`, w.a.ID, ids[10])
 		}, 10, "head of the chain was changed"},
+		{"the head from before", func(t *testing.T, w *world, _ []string) {
+			putBack := headOf(t, w)
+			mustRecord(t, w, w.a.ID, addon.AuditRecord{Action: "the.last"})
+			putBack()
+		}, 11, "newer than the head"},
+		{"the head of what was put back", func(t *testing.T, w *world, _ []string) {
+			undo := headOf(t, w)
+			mustRecord(t, w, w.a.ID, addon.AuditRecord{Action: "the.last"})
+			putBack := headOf(t, w)
+			mustExec(t, w, `DELETE FROM audit WHERE biller_id = $1 AND seq = 11`, w.a.ID)
+			undo()
+			mustRecord(t, w, w.a.ID, addon.AuditRecord{Action: "another.last"})
+			putBack()
+		}, 11, "belongs to another record"},
 		{"swap two", func(t *testing.T, w *world, ids []string) {
 			mustExec(t, w, `UPDATE audit SET seq = 100 WHERE biller_id = $1 AND id = $2`, w.a.ID, ids[4])
 			mustExec(t, w, `UPDATE audit SET seq = 4 WHERE biller_id = $1 AND id = $2`, w.a.ID, ids[7])
@@ -198,6 +212,22 @@ func TestAuditTellsWhatWasTamperedWith(t *testing.T) {
 			}
 		}
 	})
+}
+
+// headOf returns what puts the head back as it is now, with its seal.
+func headOf(tb testing.TB, w *world) (putBack func()) {
+	tb.Helper()
+	var h struct {
+		Seq  int64  `db:"seq"`
+		Hash string `db:"hash"`
+		Mac  string `db:"mac"`
+	}
+	must(tb, w.db.R.Get(&h, `SELECT seq, hash, mac FROM audit_heads WHERE biller_id = $1`, w.a.ID))
+	return func() {
+		tb.Helper()
+		_, err := w.db.W.Exec(`UPDATE audit_heads SET seq = $2, hash = $3, mac = $4 WHERE biller_id = $1`, w.a.ID, h.Seq, h.Hash, h.Mac)
+		must(tb, err)
+	}
 }
 
 const insertAfter = `
