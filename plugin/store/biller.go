@@ -13,6 +13,18 @@ import (
 
 // EnableBiller implements portal.BillerStore.
 func (s *Store) EnableBiller(ctx context.Context, biller string, agreement portal.Agreement, now time.Time) (first bool, err error) {
+	err = again(func() error {
+		first, err = s.enableBiller(ctx, biller, agreement, now)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	s.wake(biller)
+	return first, nil
+}
+
+func (s *Store) enableBiller(ctx context.Context, biller string, agreement portal.Agreement, now time.Time) (first bool, err error) {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return false, err
@@ -22,11 +34,8 @@ func (s *Store) EnableBiller(ctx context.Context, biller string, agreement porta
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO billers (biller_id, enabled, created_at)
-		VALUES ($1, $2, $3)
-		ON CONFLICT (biller_id) DO UPDATE SET enabled = excluded.enabled`, biller, true, us(now)); err != nil {
-		return false, fmt.Errorf("enable biller: %w", err)
+	if err := openBiller(ctx, tx, biller, known, now); err != nil {
+		return false, err
 	}
 	if _, err := insertAgreement(ctx, tx, biller, portal.AgreementVersion{Agreement: agreement}); err != nil {
 		return false, err
@@ -36,11 +45,30 @@ func (s *Store) EnableBiller(ctx context.Context, biller string, agreement porta
 			return false, err
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return false, err
+	return !known, tx.Commit()
+}
+
+// openBiller marks a locked biller as enabled, or makes it known; errOvertaken if
+// somebody makes it known just now.
+func openBiller(ctx context.Context, tx *sqlx.Tx, biller string, known bool, now time.Time) error {
+	query, args := `
+		UPDATE billers
+		SET enabled = $1
+		WHERE biller_id = $2`, []any{true, biller}
+	if !known {
+		query, args = `
+		INSERT INTO billers (enabled, biller_id, created_at)
+		VALUES ($1, $2, $3)
+		ON CONFLICT (biller_id) DO NOTHING`, []any{true, biller, us(now)}
 	}
-	s.wake(biller)
-	return !known, nil
+	done, err := one(ctx, tx, query, args...)
+	if err != nil {
+		return fmt.Errorf("enable biller: %w", err)
+	}
+	if !done {
+		return errOvertaken
+	}
+	return nil
 }
 
 // Schedule implements portal.BillerStore.

@@ -91,6 +91,44 @@ func TestErasedPersonLeavesNoTraceUnderEarlierAddresses(t *testing.T) {
 	})
 }
 
+// TestErasureFindsAddressesInAnyCase: histories keep what somebody typed, for longer
+// than the request with it; the databases know small letters of ASCII only.
+func TestErasureFindsAddressesInAnyCase(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		must(t, w.AskAccess(ctx, public(w.caller), w.invited(t, "c1"), "Zoë", "ZOE@BÜCHER.example", ""))
+		w.clock.Add(365 * 24 * time.Hour)
+		w.sweep(t)
+		w.wantRows(t, map[string]int{"access_requests": 0})
+		w.signedUp(t, "c4")
+		must(t, w.ErasePerson(ctx, w.caller, "c4", w.person(t, "c4").UserID))
+		w.told(t)
+		for _, text := range []string{"zoe@", "ZOE@"} {
+			w.wantNowhere(t, w.caller.BillerID, text)
+		}
+		w.wantOther(t)
+	})
+}
+
+// TestErasureOutlivesAMailUnderWay: the words of the mail server about an invitation
+// that was erased meanwhile, which name the address, are kept nowhere.
+func TestErasureOutlivesAMailUnderWay(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.signedUp(t, "c1")
+		view, err := w.Service.Customer(ctx, w.caller, "c1")
+		must(t, err)
+		must(t, w.ErasePerson(ctx, w.caller, "c1", w.person(t, "c1").UserID))
+		w.told(t)
+		ref := portal.MailRef{Kind: portal.MailInvitation, ID: view.Invitation.ID, Generation: view.Invitation.Generation}
+		must(t, w.MailFailed(ctx, public(w.caller), ref, "550 <jane@acme.com>: no such person"))
+		w.wantNowhere(t, w.caller.BillerID, "jane@acme")
+		w.wantOther(t)
+	})
+}
+
 // traces reads all rows of a biller that name an address, or one of the ids.
 func (w *world) traces(t *testing.T, biller string, texts ...string) map[string][]string {
 	t.Helper()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 
@@ -304,13 +306,33 @@ func (b *belongings) findRequests(ctx context.Context, tx *sqlx.Tx, biller strin
 		WHERE a.biller_id = ? AND a.email_norm IN (?)`, biller)
 }
 
+// likely is a LIKE pattern, with ! before what stands for itself, of texts in small
+// letters with a spelling in any case. Letters beyond ASCII may be any: which of
+// them LOWER knows depends on the database.
+func likely(spelling string) string {
+	var b strings.Builder
+	b.WriteByte('%')
+	for _, r := range spelling {
+		switch {
+		case r >= utf8.RuneSelf:
+			b.WriteByte('%')
+		case strings.ContainsRune("!%_", r):
+			b.WriteByte('!')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(unicode.ToLower(r))
+		}
+	}
+	b.WriteByte('%')
+	return b.String()
+}
+
 // customersNaming finds customers whose histories name an address of the person: of
 // requests that were swept, say. It reads all histories of the biller.
 func (b *belongings) customersNaming(ctx context.Context, tx *sqlx.Tx, biller string) ([]string, error) {
-	literal := strings.NewReplacer(`!`, `!!`, `%`, `!%`, `_`, `!_`)
 	args, conditions := []any{biller}, []string{}
 	for spelling := range b.spellings {
-		args = append(args, "%"+literal.Replace(strings.ToLower(spelling))+"%")
+		args = append(args, likely(spelling))
 		conditions = append(conditions, fmt.Sprintf(`LOWER(detail) LIKE $%d ESCAPE '!'`, len(args)))
 	}
 	var rows []struct {

@@ -130,6 +130,10 @@ func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef,
 	if _, err := s.lockCustomer(ctx, tx, biller, src.Customer.ID); err != nil {
 		return err
 	}
+	inv, err := findInvitation(ctx, tx, biller, src.Invitation.ID)
+	if err != nil || inv.EmailNorm == "" {
+		return err // its person was erased meanwhile, and the server's words may name the address
+	}
 	first, err := insertHistory(ctx, tx, biller, src.Customer.ID, ref.Key(), entry)
 	if err != nil || !first {
 		return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -190,6 +191,9 @@ func (s *Store) endSignUp(ctx context.Context, biller, id string, now time.Time)
 	}
 	defer tx.Rollback()
 	row, err := s.lockSignUp(ctx, tx, biller, id)
+	if errors.Is(err, portal.ErrUnknownLink) {
+		return nil // erased meanwhile
+	}
 	if err != nil {
 		return err
 	}

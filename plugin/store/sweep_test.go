@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,8 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/billing-addons/customer-portal/plugin/portal"
+	"github.com/billing-addons/customer-portal/plugin/store"
 	"github.com/billing-addons/customer-portal/sdk/apperr"
 	"github.com/billing-addons/customer-portal/sdk/password"
+	"github.com/billing-addons/customer-portal/sdk/sqldb/dbtest"
 )
 
 func TestSweep(t *testing.T) {
@@ -177,4 +180,40 @@ func TestAsksFromEverywhereAreBounded(t *testing.T) {
 		}
 		w.wantRows(t, map[string]int{"proofs": 0, "resets": 0})
 	})
+}
+
+// TestSweepMeetsAnErasure: a sign-up that somebody erases while the sweep is about to
+// end it fails nothing.
+func TestSweepMeetsAnErasure(t *testing.T) {
+	t.Parallel()
+	db := dbtest.MustOpen(t, dbtest.Postgres(t, store.Migrations()...))
+	w := mustWorld(t, db)
+	w.started(t, "c1")
+	w.started(t, "c4")
+	w.clock.Add(portal.SignUpLife + time.Second)
+	tx, err := db.W.Beginx()
+	must(t, err)
+	defer tx.Rollback()
+	for _, q := range []string{
+		`SELECT id FROM customers WHERE biller_id = 'north' AND id = 'c1' FOR UPDATE`,
+		`DELETE FROM signup_customers WHERE biller_id = 'north' AND customer_id = 'c1'`,
+		`DELETE FROM signups WHERE biller_id = 'north' AND email_norm = 'jane@acme.com'`,
+	} {
+		_, err := tx.Exec(q)
+		must(t, err)
+	}
+	swept := make(chan error, 1)
+	go func() {
+		_, err := w.Store.Sweep(context.WithoutCancel(t.Context()), "north", w.clock.Now(), 500)
+		swept <- err
+	}()
+	for waiting := 0; waiting == 0 && len(swept) == 0; {
+		must(t, w.db.R.Get(&waiting, `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+	}
+	must(t, tx.Commit())
+	must(t, <-swept)
+	if n := w.countWhere(t, `signups WHERE biller_id = 'north' AND step <> 'void'`); n != 0 {
+		t.Errorf("%d sign-ups go on", n)
+	}
+	w.wantOther(t)
 }
