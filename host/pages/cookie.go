@@ -22,10 +22,14 @@ type jar struct {
 	secure bool
 }
 
+// slugName writes a slug without hyphens, so that no two of letters, digits, "-", "_"
+// and "." look alike.
+var slugName = strings.NewReplacer("-", "_", "_", ".", ".", "~")
+
 // newJar returns the jar of an add-on for a biller. secure is false only on
 // plain HTTP in development, where browsers refuse the prefix __Host-.
 func newJar(addonID, slug string, secure bool) jar {
-	prefix := addonID + "-" + strings.ReplaceAll(slug, "-", "_") + "-"
+	prefix := addonID + "-" + slugName.Replace(slug) + "-"
 	if secure {
 		prefix = "__Host-" + prefix
 	}

@@ -103,6 +103,7 @@ func (f *failures) closed(w http.ResponseWriter, r *http.Request, t target) {
 }
 
 func (f *failures) method(w http.ResponseWriter, r *http.Request, t target) {
+	w.Header().Set("Allow", allowed)
 	f.write(w, r, http.StatusMethodNotAllowed, branded(t, message{
 		Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page.",
 	}))

@@ -8,7 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// methods an add-on may be asked with.
+// allowed names the methods of allowedMethod.
+const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+// allowedMethod reports whether an add-on may be asked with the method.
 func allowedMethod(m string) bool {
 	switch m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:

@@ -35,6 +35,7 @@ func (h *Handler) Staff() http.Handler {
 			h.Log.ErrorContext(r.Context(), "cannot tell who is signed in", "error", err.Error())
 			h.failures.down(w, r, target{}, err)
 		case !allowedMethod(r.Method):
+			w.Header().Set("Allow", allowed)
 			h.framed(w, r, "", http.StatusMethodNotAllowed, message{Icon: "compass", Heading: "This page cannot do that", Lead: "Please go back and use the buttons on the page."})
 		case h.crossing.Check(r) != nil:
 			h.refuse(w, r, staff, "", refusal.Origin, message{Icon: "lock", Heading: "Nothing was changed", Lead: crossOriginLead, Retry: retryPath(r)})
