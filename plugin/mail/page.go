@@ -52,19 +52,13 @@ func newPage(texts *catalogue.Catalogue, b sdk.Biller, l Letter) page {
 // say fills in what differs between kinds of mail.
 func (p *page) say(l Letter) {
 	switch l.Kind {
-	case KindConfirmation:
+	case KindConfirmation, KindOpen:
 		p.Subject = p.T("mail.confirm.subject")
 		p.Preview = p.T("mail.confirm.preview", "Code", l.Code)
 		p.Lead = p.T("mail.confirm.lead", "Biller", p.Biller)
-		p.CodeHint = p.T("mail.confirm.code")
-		p.Button = p.T("mail.confirm.button")
-		p.Validity = p.T("mail.confirm.valid", "At", p.Moment(l.ExpiresAt))
-		p.Unexpected = p.T("mail.confirm.unexpected")
-		p.disown(l)
-	case KindOpen:
-		p.Subject = p.T("mail.confirm.subject")
-		p.Preview = p.T("mail.confirm.preview", "Code", l.Code)
-		p.Lead = p.T("mail.open.lead", "Biller", p.Biller)
+		if l.Kind == KindOpen {
+			p.Lead = p.T("mail.open.lead", "Biller", p.Biller)
+		}
 		p.CodeHint = p.T("mail.confirm.code")
 		p.Button = p.T("mail.confirm.button")
 		p.Validity = p.T("mail.confirm.valid", "At", p.Moment(l.ExpiresAt))
@@ -82,24 +76,8 @@ func (p *page) say(l Letter) {
 		p.Button = p.T("mail.add.button")
 		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
 		p.Unexpected = p.T("mail.add.unexpected")
-	case KindReminder:
-		p.Subject = p.T("mail.reminder.subject")
-		p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))
-		p.Lead = p.T("mail.reminder.lead", "Biller", p.Biller)
-		p.Button = p.T("mail.invitation.button")
-		p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
-		p.Unexpected = p.T("mail.reminder.unexpected", "Biller", p.Biller)
-		if l.Started {
-			p.Lead, p.Button = p.T("mail.reminder.started.lead", "Biller", p.Biller), p.T("mail.reminder.started.button")
-			p.Unexpected = p.T("mail.reminder.started.unexpected", "Biller", p.Biller)
-		}
-	case KindAddReminder:
-		p.Subject = p.T("mail.reminder.subject")
-		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
-		p.Lead = p.T("mail.reminder.add.lead", "Biller", p.Biller, "Customer", oneLine(l.CustomerName))
-		p.Button = p.T("mail.add.button")
-		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
-		p.Unexpected = p.T("mail.reminder.add.unexpected", "Biller", p.Biller)
+	case KindReminder, KindAddReminder:
+		p.sayReminder(l)
 	case KindReset:
 		p.Subject = p.T("mail.reset.subject")
 		p.Preview = p.T("mail.reset.preview")
@@ -151,6 +129,27 @@ func (p *page) say(l Letter) {
 	if l.Button != "" && !l.Started {
 		p.Button = oneLine(l.Button)
 	}
+}
+
+// sayReminder says once more what the invitation said, as far as it still matters.
+func (p *page) sayReminder(l Letter) {
+	p.Subject = p.T("mail.reminder.subject")
+	if l.Kind == KindAddReminder {
+		p.Preview = p.T("mail.add.preview", "Customer", oneLine(l.CustomerName))
+		p.Lead = p.T("mail.reminder.add.lead", "Biller", p.Biller, "Customer", oneLine(l.CustomerName))
+		p.Button = p.T("mail.add.button")
+		p.Validity = p.T("mail.add.valid", "Date", p.Date(l.ExpiresAt))
+		p.Unexpected = p.T("mail.reminder.add.unexpected", "Biller", p.Biller)
+		return
+	}
+	key, button := "mail.reminder", "mail.invitation.button"
+	if l.Started {
+		key, button = "mail.reminder.started", "mail.reminder.started.button"
+	}
+	p.Lead, p.Button = p.T(key+".lead", "Biller", p.Biller), p.T(button)
+	p.Unexpected = p.T(key+".unexpected", "Biller", p.Biller)
+	p.Preview = p.T("mail.invitation.preview", "Date", p.Date(l.ExpiresAt))
+	p.Validity = p.T("mail.invitation.valid", "Date", p.Date(l.ExpiresAt))
 }
 
 // sayNotice says what happened to a sign-in. A notice without an end has no "this
