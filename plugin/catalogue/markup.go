@@ -3,6 +3,7 @@ package catalogue
 import (
 	"html/template"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -41,15 +42,31 @@ func (t Text) Mailto(address, text string) template.HTML {
 	return anchor(MailURL(address), text)
 }
 
-// TelURL returns the tel: address of a number as people write it.
+// TelURL returns the tel: address of a number as people write it. Digits behind a
+// letter are an extension: "ext. 12".
 func TelURL(number string) string {
-	var digits strings.Builder
-	for i, r := range number {
-		if r >= '0' && r <= '9' || r == '+' && i == 0 {
-			digits.WriteRune(r)
-		}
+	extension := ""
+	if i := strings.IndexFunc(number, unicode.IsLetter); i >= 0 {
+		number, extension = number[:i], digits(number[i:])
 	}
-	return "tel:" + digits.String()
+	url := "tel:"
+	if strings.HasPrefix(strings.TrimLeft(number, " ("), "+") {
+		url += "+"
+	}
+	url += digits(number)
+	if extension != "" {
+		url += ";ext=" + extension
+	}
+	return url
+}
+
+func digits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // MailURL returns the mailto: address; characters that would start header
