@@ -322,6 +322,9 @@ func madeKeys(tb testing.TB) []string {
 	for _, mail := range []string{"mail.known", "mail.unknown"} {
 		add(mail, "subject", "preview", "lead", "button", "valid", "unexpected")
 	}
+	for _, reminder := range []string{"mail.reminder", "mail.reminder.started"} {
+		add(reminder, "lead", "unexpected")
+	}
 	for _, u := range portal.Undos() {
 		add("disown.lead", string(u))
 		add("disown.done", string(u))
