@@ -60,11 +60,16 @@ func history(ctx context.Context, q querier, biller, customerID string) ([]porta
 
 // sendTimes returns when invitations of a customer were sent for, oldest first.
 func sendTimes(ctx context.Context, q querier, biller, customerID string, since time.Time) ([]time.Time, error) {
+	return historyTimes(ctx, q, biller, customerID, portal.HistoryQueued, since)
+}
+
+// historyTimes returns when entries of a kind were made, oldest first.
+func historyTimes(ctx context.Context, q querier, biller, customerID string, kind portal.HistoryKind, since time.Time) ([]time.Time, error) {
 	return times(ctx, q, `
 		SELECT at
 		FROM history
 		WHERE biller_id = $1 AND customer_id = $2 AND kind = $3 AND at > $4
-		ORDER BY at`, biller, customerID, string(portal.HistoryQueued), us(since))
+		ORDER BY at`, biller, customerID, string(kind), us(since))
 }
 
 func times(ctx context.Context, q querier, query string, args ...any) ([]time.Time, error) {
@@ -77,4 +82,21 @@ func times(ctx context.Context, q querier, query string, args ...any) ([]time.Ti
 		out[i] = r.Time
 	}
 	return out, nil
+}
+
+// restartsTold is how many restarts a customer's history tells of in a day: whoever
+// has a link may begin as often as their network lets them, and must not fill it.
+const restartsTold = 10
+
+// tellStart keeps in the customer's history that somebody signs up, or does so again.
+func tellStart(ctx context.Context, q querier, biller string, link portal.Link, now time.Time) error {
+	entry := portal.HistoryEntry{At: now, Kind: portal.HistoryStarted, Detail: "Email and password were entered."}
+	if link.SignUp != nil {
+		entry.Kind, entry.Detail = portal.HistoryRestarted, "The sign-up was started again. The earlier one ended."
+		told, err := historyTimes(ctx, q, biller, link.Customer.ID, portal.HistoryRestarted, now.Add(-24*time.Hour))
+		if err != nil || len(told) >= restartsTold {
+			return err
+		}
+	}
+	return addHistory(ctx, q, biller, link.Customer.ID, entry)
 }

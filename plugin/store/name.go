@@ -19,12 +19,12 @@ func (s *Store) Names(ctx context.Context, biller, emailNorm string) ([]string, 
 			FROM users u
 			JOIN grants g ON g.biller_id = u.biller_id AND g.user_id = u.id
 			WHERE u.biller_id = $1 AND u.email_norm = $2 AND g.state = 'active'
-			UNION
+			UNION ALL
 			SELECT i.customer_id
 			FROM signups s
 			JOIN invitations i ON i.biller_id = s.biller_id AND i.id = s.invitation_id
 			WHERE s.biller_id = $1 AND s.email_norm = $2 AND s.step IN ('profile', 'confirm')
-			UNION
+			UNION ALL
 			SELECT o.id
 			FROM customers o
 			WHERE o.biller_id = $1 AND o.email_norm = $2 AND o.email_norm <> '' AND NOT o.archived AND o.status <> 'Disabled'

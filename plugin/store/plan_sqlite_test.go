@@ -17,10 +17,11 @@ import (
 
 // readsAll is a step of SQLite's that looks at each row of a biller, or of a table;
 // readsFew are those of the biller itself, of the few versions of the agreement, of
-// what the statement names, and of a page of the report.
+// what the statement names, of a page of the report, and of open invitations that
+// nobody was reminded of.
 var (
 	readsAll = regexp.MustCompile(`^(SCAN|SEARCH \S+ USING (COVERING )?INDEX \S+ \(biller_id=\?\)$)`)
-	readsFew = regexp.MustCompile(`CONSTANT ROW|VALUES CLAUSE|^SCAN dead$|_(billers|agreements)_1 \(|customers_by_email \(`)
+	readsFew = regexp.MustCompile(`CONSTANT ROW|VALUES CLAUSE|^SCAN dead$|_(billers|agreements)_1 \(|(customers_by_email|invitations_remind) \(`)
 )
 
 // TestNoActionReadsAllOfABiller asks SQLite, which has no statistics and guesses

@@ -141,10 +141,6 @@ func (s *Store) Register(ctx context.Context, biller string, generation int, su 
 	if err := link.CanStart(now); err != nil {
 		return err
 	}
-	kind, detail := portal.HistoryStarted, "Email and password were entered."
-	if link.SignUp != nil {
-		kind, detail = portal.HistoryRestarted, "The sign-up was started again. The earlier one ended."
-	}
 	if err := voidSignUps(ctx, tx, biller, su.InvitationID); err != nil {
 		return err
 	}
@@ -154,7 +150,7 @@ func (s *Store) Register(ctx context.Context, biller string, generation int, su 
 	if _, err := moveInvitation(ctx, tx, biller, link.Invitation, portal.InvitationStart); err != nil {
 		return err
 	}
-	if err := addHistory(ctx, tx, biller, link.Customer.ID, portal.HistoryEntry{At: now, Kind: kind, Detail: detail}); err != nil {
+	if err := tellStart(ctx, tx, biller, link, now); err != nil {
 		return err
 	}
 	if err := refreshStatus(ctx, tx, biller, link.Customer.ID, now); err != nil {

@@ -336,3 +336,30 @@ func TestGuessesOfAllCodesAreCounted(t *testing.T) {
 		w.wantOther(t)
 	})
 }
+
+// TestHistoryIsNotFilledByStartingAgain: whoever has a link begins as often as the
+// network lets them; staff still find what else happened.
+func TestHistoryIsNotFilledByStartingAgain(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		link := w.invited(t, "c1")
+		restarts := func(times int) {
+			t.Helper()
+			for n := range times {
+				_, err := w.Register(t.Context(), elsewhere(w.caller, n), link, jane, goodPassword)
+				must(t, err)
+			}
+		}
+		restarts(25)
+		if n := w.histories(t, "c1", portal.HistoryRestarted); n != 10 {
+			t.Errorf("%d entries", n)
+		}
+		w.clock.Add(24 * time.Hour)
+		restarts(2) // the first begins anew, as the earlier one ran out
+		if started, n := w.histories(t, "c1", portal.HistoryStarted), w.histories(t, "c1", portal.HistoryRestarted); started != 2 || n != 11 {
+			t.Errorf("a day later: %d and %d entries", started, n)
+		}
+		w.wantTrueStatuses(t)
+		w.wantOther(t)
+	})
+}
