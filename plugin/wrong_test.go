@@ -45,8 +45,7 @@ func TestWrongFormsSayWhereToLook(t *testing.T) {
 		t.Errorf("the focus is on %q", p.focused())
 	}
 	member := r.registered("c1", elena)
-	b := r.browser(northwind)
-	proof := r.browser(northwind)
+	b, proof := r.browser(northwind), r.browser(northwind)
 	code := proof.begun(treasurer)
 	for _, tt := range []struct {
 		b       *browser
@@ -55,6 +54,7 @@ func TestWrongFormsSayWhereToLook(t *testing.T) {
 		typed   []string
 		focused string
 	}{
+		{proof, code, "Resend", nil, "alert"}, // too early
 		{b, b.open("/sign-in"), "Sign in", []string{"email", ""}, "email"},
 		{b, b.open("/sign-in"), "Sign in", []string{"email", elena}, "password"},
 		{b, b.open("/sign-in"), "Sign in", []string{"email", elena, "password", "wrong wrong wrong"}, "alert"},
@@ -63,7 +63,6 @@ func TestWrongFormsSayWhereToLook(t *testing.T) {
 		{b, b.open(link), "Sign Up", []string{"email", treasurer, "password", "short"}, "password"},
 		{b, b.open(link + "/access"), "Send the request", []string{"name", "", "email", jo}, "name"},
 		{proof, code, "Confirm my email", []string{"code", "000000"}, "code"},
-		{proof, code, "Resend", nil, "alert"},
 		{member, member.open("/security/password"), "Change password", []string{"current", "x", "password", secret}, "current"},
 		{member, member.open("/security/email"), "Send a code", []string{"email", elena, "current", secret}, "email"},
 		{member, member.open("/security/erase"), "Erase", []string{"current", "x"}, "current"},
