@@ -167,9 +167,6 @@ func (s *Store) confirmAddress(ctx context.Context, biller, userID, codeHash str
 
 // changeAddress puts a proven address in the place of the old one.
 func (s *Store) changeAddress(ctx context.Context, tx *sqlx.Tx, biller string, u portal.User, ch portal.AddressChange, customers []string, session portal.Session, a portal.Activity) error {
-	if err := dropAddressChange(ctx, tx, biller, ch.UserID); err != nil {
-		return err
-	}
 	if err := s.setAddress(ctx, tx, biller, u, ch.Email, ch.EmailNorm, a.At); err != nil {
 		return err
 	}
@@ -223,7 +220,7 @@ func (s *Store) setAddress(ctx context.Context, tx *sqlx.Tx, biller string, u po
 	if err := s.endResets(ctx, tx, biller, u.EmailNorm, now); err != nil {
 		return err
 	}
-	return deleteSessions(ctx, tx, biller, u.ID)
+	return endOthers(ctx, tx, biller, u.ID)
 }
 
 // undoAddressChange ends a change that was asked for with the address of somebody

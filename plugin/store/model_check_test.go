@@ -144,6 +144,8 @@ func (k *walk) checkSessions(ctx context.Context, c portal.Caller) {
 		case err != nil:
 			k.may(err)
 			continue
+		case !now.Before(s.born.Add(portal.SessionLife)):
+			k.tb.Errorf("a session of %+v is good %s after the password", s.who, now.Sub(s.born))
 		case !good:
 			k.tb.Errorf("a session of %+v is good: over %v, closed %v", s.who, s.over, m.closed)
 		}

@@ -40,6 +40,8 @@ type human struct {
 	disabled, erased    bool
 	grants              map[string]portal.Right // by customer
 	accepted            map[string]bool         // versions
+	// left is set once all sessions of the human were ended.
+	left bool
 	// kept are the customers' addresses beside which staff keep the human's own.
 	kept map[string]string
 }
@@ -134,6 +136,7 @@ func (m *memory) with(customer string) (list []*human) {
 
 // leave ends every session of somebody but one.
 func (m *memory) leave(h *human, but string) {
+	h.left = true
 	for _, s := range m.sessions {
 		if s.who == h && s.secret != but {
 			s.over = true

@@ -200,11 +200,16 @@ func (k *walk) acceptAs(ctx context.Context, c portal.Caller, holder portal.Hold
 	if who == nil || who.erased || who.id != in.UserID {
 		k.tb.Fatalf("%s accepts for %+v", in.UserID, who)
 	}
-	for _, s := range m.sessions {
-		s.over = s.over || s.secret == holder.Session
+	if holder.Handle != "" && who.left {
+		k.tb.Errorf("a browser goes on with the sign-up of %+v, who was signed out everywhere", who)
 	}
 	who.accepted[now] = true
 	k.enter(c, in.Session, who)
+	for _, s := range m.sessions {
+		if s.secret == holder.Session {
+			s.over, m.sessions[len(m.sessions)-1].born = true, s.born
+		}
+	}
 	k.once("a sign-up or a session", func(ctx context.Context) error {
 		_, err := k.Accept(ctx, public(c), holder, k.at[c.BillerID].inForce(k.clock.Now()))
 		return err
