@@ -17,17 +17,20 @@ const exportReadme = `What the customer portal kept for your company.
 
 Each file holds one record a line, as JSON. Times are UTC.
 
-users.jsonl                people who signed up, with their addresses
-access.jsonl               which customer each of them may see
-sign_ups.jsonl             sign-ups, finished or not
-sign_up_customers.jsonl    the customers that were chosen at a sign-up
-invitations.jsonl          invitations
-history.jsonl              what happened to each customer's invitation and access
-agreements.jsonl           versions of the agreement, with their text
-agreements_accepted.jsonl  who accepted which version, when and from where
+users.jsonl                       people who signed up, with their addresses
+access.jsonl                      which customer each of them may see
+sign_ups.jsonl                    sign-ups, finished or not
+sign_up_customers.jsonl           the customers that were chosen at a sign-up
+invitations.jsonl                 invitations
+history.jsonl                     what happened to each customer's invitation and access
+access_requests.jsonl             who asked for access with a forwarded invitation
+erased_agreements_accepted.jsonl  which version people accepted who were erased since
+agreements.jsonl                  versions of the agreement, with their text
+agreements_accepted.jsonl         who accepted which version, when and from where
+activity.jsonl                    what happened to sign-ins, by whom and from where
 
-A file that is missing would be empty. Passwords, sign-in sessions and links are
-not in here.
+A file that is missing would be empty. Passwords, sign-in sessions, links and what
+waits for a code or for its end within days are not in here.
 `
 
 // Export returns the portal's export: a ZIP file with one file of JSON lines for

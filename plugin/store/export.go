@@ -35,6 +35,7 @@ type exportGrant struct {
 	CustomerName   string   `db:"name" json:"customer_name"`
 	State          string   `db:"state" json:"state"`
 	Right          string   `db:"access_right" json:"right"`
+	Kept           string   `db:"kept" json:"kept_beside"`
 	CreatedAt      exported `db:"created_at" json:"created_at"`
 }
 
@@ -58,7 +59,11 @@ type exportInvitation struct {
 	CustomerID string   `db:"customer_id" json:"customer_id"`
 	Email      string   `db:"email" json:"email"`
 	State      string   `db:"state" json:"state"`
+	Right      string   `db:"access_right" json:"right"`
+	Source     string   `db:"source" json:"source"`
+	RequestID  string   `db:"request_id" json:"request_id"`
 	CreatedAt  exported `db:"created_at" json:"created_at"`
+	QueuedAt   exported `db:"queued_at" json:"sent_for_at"`
 	OpenedAt   exported `db:"opened_at" json:"opened_at"`
 	ExpiresAt  exported `db:"expires_at" json:"expires_at"`
 }
@@ -94,7 +99,7 @@ type exportAcceptance struct {
 // Export implements portal.ExportStore.
 func (s *Store) Export(ctx context.Context, biller string, send func(kind string, row any) error) error {
 	for _, kind := range []func(context.Context, *sqldb.DB, string, func(string, any) error) error{
-		exportPeople, exportInvitations, exportAccess, exportAgreements,
+		exportPeople, exportInvitations, exportAccess, exportAgreements, exportActivities,
 	} {
 		if err := kind(ctx, s.db, biller, send); err != nil {
 			return err
@@ -124,6 +129,7 @@ func exportPeople(ctx context.Context, db *sqldb.DB, biller string, send func(st
 			c.name,
 			g.state,
 			g.access_right,
+			g.kept,
 			g.created_at
 		FROM grants g
 		JOIN customers c
@@ -168,7 +174,11 @@ func exportInvitations(ctx context.Context, db *sqldb.DB, biller string, send fu
 			customer_id,
 			email,
 			state,
+			access_right,
+			source,
+			request_id,
 			created_at,
+			queued_at,
 			opened_at,
 			expires_at
 		FROM invitations

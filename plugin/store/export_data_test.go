@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -36,11 +37,11 @@ func TestExportHasEverythingButSecrets(t *testing.T) {
 		w.signedUp(t, "c1")
 		must(t, w.Disable(t.Context(), w.caller)) // a removed add-on exports too
 		kinds, text := mustExport(t, w, w.caller.BillerID)
-		want := []string{"users", "access", "sign_ups", "sign_up_customers", "invitations", "history", "agreements", "agreements_accepted"}
+		want := []string{"users", "access", "sign_ups", "sign_up_customers", "invitations", "history", "agreements", "agreements_accepted", "activity"}
 		if diff := cmp.Diff(want, kinds); diff != "" {
 			t.Errorf("kinds (-want +got):\n%s", diff)
 		}
-		for _, have := range []string{"jane@acme.com", `"customer_number":"NW-1"`, `"customer_name":"Jane Doe"`, `"ip":"203.0.113.7"`, `"confirmed_at":"2026-`} {
+		for _, have := range []string{"jane@acme.com", `"customer_number":"NW-1"`, `"customer_name":"Jane Doe"`, `"ip":"203.0.113.7"`, `"confirmed_at":"2026-`, `"source":"staff"`, `"action":"agreement.accepted"`, `"detail":{"version":"1"}`} {
 			if !strings.Contains(strings.ToLower(text), strings.ToLower(have)) {
 				t.Errorf("no %s in %s", have, text)
 			}
@@ -56,6 +57,25 @@ func TestExportHasEverythingButSecrets(t *testing.T) {
 		full := errors.New("disk full")
 		if err := w.Service.Export(t.Context(), w.caller, func(string, any) error { return full }); !errors.Is(err, full) {
 			t.Errorf("a reader that stops: %v", err)
+		}
+	})
+}
+
+// TestExportKnowsEveryTable fails for a new table that nobody decided about.
+func TestExportKnowsEveryTable(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		want := []string{
+			"acceptances", "access_requests", "activity", "agreements", "erased_acceptances", "grants", "history", "invitations",
+			"signup_customers", "signups", "users", // exported
+			"billers", "customer_terms", "customers", // what the platform told
+			"address_changes", "jobs", "proofs", "resets", // under way
+			"devices", "sessions", "throttles", "tokens", // secrets and counts
+		}
+		slices.Sort(want)
+		got := slices.Sorted(maps.Keys(w.rowsOf(t, w.caller.BillerID)))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("tables (-known +there):\n%s", diff)
 		}
 	})
 }
