@@ -73,8 +73,13 @@ func child(w http.ResponseWriter, _ *http.Request) {
 }
 
 func flood(w http.ResponseWriter, _ *http.Request) {
+	// A busy machine takes longer than an answer may take to begin.
+	say(w, "<p>begun</p>")
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
 	line := strings.Repeat("y", 4000)
-	for i := range 10_000 {
+	for i := range 4_000 {
 		fmt.Fprintln(stderr(), i, line)
 		fmt.Println(i, line)
 	}
