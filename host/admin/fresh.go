@@ -17,7 +17,7 @@ func (h *Handler) fresh(next handler) handler {
 		}
 		back := r.URL.RequestURI()
 		if r.Method != http.MethodGet {
-			back = r.URL.Path
+			back = strings.TrimSuffix(r.URL.Path, "/export") // its page has no address of its own
 			if page, _, ok := strings.Cut(back, "/operate/"); ok {
 				back = page + "/operate"
 			}

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/billing-addons/customer-portal/host/addon"
 	"github.com/billing-addons/customer-portal/host/admin"
+	"github.com/billing-addons/customer-portal/sdk/apperr"
 )
 
 // grave counts what cannot be undone; what it is not asked for is nil.
@@ -33,6 +35,13 @@ func (g *grave) Approve(_ context.Context, _ addon.Staff, id string) error {
 	g.done = append(g.done, "approve "+id)
 	return nil
 }
+
+func (g *grave) ExportFile(_ context.Context, _ addon.Staff, id string) (addon.Exported, io.ReadCloser, error) {
+	g.done = append(g.done, "export "+id)
+	return addon.Exported{}, nil, apperr.Errorf(apperr.NotFound, "This add-on has nothing to export.")
+}
+
+func (g *grave) TookOut(context.Context, addon.Staff, string) error { return nil }
 
 func (g *grave) Purge(_ context.Context, _ addon.Staff, o addon.PurgeOrder) error {
 	g.done = append(g.done, "purge "+o.AddonID)
@@ -73,6 +82,7 @@ func TestGraveActionsWantAFreshProof(t *testing.T) {
 			again := func(to string) string { return "/sign-in?reauth=1&next=" + url.QueryEscape(to) }
 			for _, do := range []struct{ path, back string }{
 				{page + "/purge", page + "/purge"},
+				{page + "/export", page},
 				{page + "/operate/upgrade", page + "/operate"},
 				{page + "/operate/rollback", page + "/operate"},
 				{page + "/operate/approve", page + "/operate"},
@@ -82,7 +92,7 @@ func TestGraveActionsWantAFreshProof(t *testing.T) {
 					t.Errorf("%s: %d to %s", do.path, w.Code, w.Header().Get("Location"))
 				}
 			}
-			if want := map[bool]int{true: 0, false: 4}[tt.asks]; len(g.done) != want {
+			if want := map[bool]int{true: 0, false: 5}[tt.asks]; len(g.done) != want {
 				t.Errorf("done: %v", g.done)
 			}
 			w := request(h, http.MethodGet, page+"/purge", nil)

@@ -32,7 +32,7 @@ func (h *Handler) purgeRoutes() []route {
 		return nil
 	}
 	return []route{
-		{"POST", "/{id}/export", h.export, addon.AbilityInstall},
+		{"POST", "/{id}/export", h.fresh(h.export), addon.AbilityInstall},
 		{"GET", "/{id}/purge", h.fresh(h.purgeAsk), addon.AbilityInstall},
 		{"POST", "/{id}/purge", h.fresh(h.purge), addon.AbilityInstall},
 	}
