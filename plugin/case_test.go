@@ -167,9 +167,10 @@ func TestCase12FiveWrongCodes(t *testing.T) {
 		}
 	}
 	b.press(p, "Confirm my email", "code", code).wants(409, "We can send a new code")
-	b.open("/sign-up/confirm").wants(200, "That code no longer works")
+	wantMain(t, b.open("/sign-up/confirm").wants(200, "That code no longer works"), "Resend")
 	r.clock.advance(61 * time.Second)
 	b.press(p, "Resend").wants(200, "We sent a new code").lacks("no longer works. We")
+	wantMain(t, b.open("/sign-up/confirm"), "Confirm my email")
 	code = codeOf(t, r.mail("confirmation", elena, 2))
 
 	// However many guess at once, five are compared.
@@ -290,5 +291,19 @@ func TestCase27TokenOfAnotherBiller(t *testing.T) {
 	confirm := linkOf(t, r.mail("confirmation", elena, 1))
 	if p := r.browser(contoso).open(confirm).wants(404); p.body != garbage.body {
 		t.Error("another biller's confirmation and garbage look different")
+	}
+}
+
+// wantMain checks that one button of the page is the one to press.
+func wantMain(tb testing.TB, p *page, label string) {
+	tb.Helper()
+	var main []string
+	for n := range p.doc.Descendants() {
+		if n.Data == "button" && !strings.Contains(attr(n, "class"), "quiet") {
+			main = append(main, textOf(n))
+		}
+	}
+	if len(main) != 1 || main[0] != label {
+		tb.Errorf("the main buttons are %q, want %q", main, label)
 	}
 }

@@ -108,7 +108,7 @@ func TestCase10SignUpWithAnUnknownEmail(t *testing.T) {
 		for range 5 {
 			p = b.press(p, "Confirm my email", "code", "123456")
 		}
-		p.wants(409, "That code no longer works")
+		wantMain(t, p.wants(409, "That code no longer works"), "Resend")
 		r.mailed()
 		r.set(northwind, portal.SettingAnswerUnknown, true)
 		r.browser(northwind).begun(nobody)

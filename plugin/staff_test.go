@@ -35,7 +35,7 @@ func TestTabInvitesAndTells(t *testing.T) {
 		if !strings.Contains(p.location, "error=too_many_requests") {
 			t.Fatalf("leads to %q", p.location)
 		}
-		tab.open("/customer?customer=c1&error=too_many_requests").wants(200, "Not sent: the next invitation can go out from")
+		tab.open("/customer?customer=c1&error=too_many_requests").wants(200, "An invitation to "+elena+" was sent a moment ago. The next one can go out from")
 
 		p = tab.open("/customer?customer=c1")
 		p = staff.press(p, "Get a link to copy").wants(200, "http://portal.test/portal/northwind/welcome/", "Copy")

@@ -16,6 +16,8 @@ type confirmPage struct {
 	form
 	steps
 	SignUpID, MaskedEmail string
+	// CodeDead means that Resend is the way on.
+	CodeDead bool
 	// Resent and SignedInFirst are notices after a redirect.
 	Resent, SignedInFirst bool
 }
@@ -47,7 +49,7 @@ func (v *visit) confirmPage(status int, state portal.SignUpState, f *web.Form) e
 	q := v.r.URL.Query()
 	return v.web.pages.signupConfirm.Render(v.w, v.r, status, confirmPage{
 		frame: v.titled(v.T("confirm.title")), steps: v.step(4), form: newForm(f, "code"),
-		SignUpID: state.ID, MaskedEmail: state.MaskedEmail, Resent: q.Get("resent") != "", SignedInFirst: q.Get("first") != "",
+		SignUpID: state.ID, MaskedEmail: state.MaskedEmail, CodeDead: state.CodeDead, Resent: q.Get("resent") != "", SignedInFirst: q.Get("first") != "",
 	})
 }
 

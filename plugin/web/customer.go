@@ -216,7 +216,9 @@ func (v *visit) customerNotice(view portal.CustomerView) *notice {
 		return v.peopleNotice(view, q.Get("notice"))
 	case apperr.TooManyRequests:
 		text := v.T("customer.error.wait")
-		if !view.NextSendAt.IsZero() {
+		if inv := view.Invitation; inv != nil && !view.NextSendAt.IsZero() && v.web.now().Sub(inv.QueuedAt) < portal.SendGap {
+			text = v.T("customer.error.justsent", "Email", inv.Email, "At", v.DateTime(view.NextSendAt))
+		} else if !view.NextSendAt.IsZero() {
 			text = v.T("customer.error.until", "At", v.DateTime(view.NextSendAt))
 		}
 		return &notice{Tone: "warn", Icon: "clock", Text: text}

@@ -18,6 +18,8 @@ type openPage struct {
 	form
 	steps
 	ProofID, Email string
+	// CodeDead means that Resend is the way on.
+	CodeDead bool
 	// Resent is a notice after a redirect.
 	Resent bool
 }
@@ -172,7 +174,7 @@ func (s *Web) proofForm(v *visit) error {
 func (v *visit) proofPage(status int, state portal.ProofState, f *web.Form) error {
 	return v.web.pages.openCode.Render(v.w, v.r, status, openPage{
 		frame: v.titled(v.T("confirm.title")), steps: v.openStep(3), form: newForm(f, "code"),
-		ProofID: state.ID, Email: state.Email, Resent: v.r.URL.Query().Get("resent") != "",
+		ProofID: state.ID, Email: state.Email, CodeDead: state.CodeDead, Resent: v.r.URL.Query().Get("resent") != "",
 	})
 }
 
@@ -215,6 +217,7 @@ func (v *visit) codeFailed(err error, state portal.ProofState, f *web.Form) erro
 	if errors.Is(err, portal.ErrProofEnded) || errors.Is(err, portal.ErrOpenOff) || errors.Is(err, portal.ErrWrongStep) || !v.fail(f, err, afterMails()) {
 		return v.proofFailed(err)
 	}
+	state.CodeDead = state.CodeDead || errors.Is(err, portal.ErrCodeDead)
 	return v.proofPage(web.StatusOf(codeOf(err)), state, f)
 }
 
