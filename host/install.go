@@ -167,13 +167,15 @@ func (h *Host) Installed(ctx context.Context, biller string) ([]addon.Installati
 	return h.store.Installations(ctx, biller)
 }
 
+// audit records what has been done: a browser that has gone meanwhile changes
+// nothing about that.
 func (h *Host) audit(ctx context.Context, staff addon.Staff, m *manifest.Manifest, action string, permissions []string) error {
 	detail := map[string]string{}
 	if m.Version != "" {
 		detail["version"] = m.Version
 		detail["permissions"] = fmt.Sprint(permissions)
 	}
-	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
+	err := h.platform.RecordAudit(context.WithoutCancel(ctx), staff.BillerID, addon.AuditRecord{
 		At: h.config.Now().UTC(), AddonID: m.ID, StaffID: staff.ID, Action: action, Object: m.ID,
 		RequestID: web.RequestID(ctx), Detail: detail,
 	})

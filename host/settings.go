@@ -171,7 +171,7 @@ func (h *Host) deliver(ctx context.Context, addonID string) {
 }
 
 func (h *Host) auditSettings(ctx context.Context, staff addon.Staff, addonID string, changes map[string]string) error {
-	err := h.platform.RecordAudit(ctx, staff.BillerID, addon.AuditRecord{
+	err := h.platform.RecordAudit(context.WithoutCancel(ctx), staff.BillerID, addon.AuditRecord{
 		At: h.config.Now().UTC(), AddonID: addonID, StaffID: staff.ID, Action: "addon.configured", Object: addonID,
 		RequestID: web.RequestID(ctx), Detail: changes,
 	})

@@ -3,6 +3,7 @@ package hosttest_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/billing-addons/customer-portal/host"
@@ -36,5 +37,39 @@ func TestInstallationsNameTheirRequest(t *testing.T) {
 		if r, want := <-records, (kept{step.action, id, id}); r != want {
 			t.Errorf("kept %+v, want %+v", r, want)
 		}
+	}
+}
+
+// TestWhatIsDoneIsRecorded: a person who goes away between what was done and its
+// record does not take the record along.
+func TestWhatIsDoneIsRecorded(t *testing.T) {
+	t.Parallel()
+	var recorded []string
+	goAway := func() {}
+	h, _ := mustNotices(t, func(_ *host.Config, p *hosttest.Platform) {
+		p.RecordAuditFn = func(ctx context.Context, _ string, r addon.AuditRecord) error {
+			goAway()
+			if ctx.Err() == nil {
+				recorded = append(recorded, r.Action)
+			}
+			return ctx.Err()
+		}
+	})
+	h.MustInstall("notice-board")
+	for _, step := range []struct {
+		action string
+		do     func(context.Context) error
+	}{
+		{"addon.configured", func(ctx context.Context) error {
+			return h.SaveSettings(ctx, hosttest.Dana(), "notice-board", addon.SettingsChange{Values: map[string]any{"heading": "News"}})
+		}},
+		{"addon.removed", func(ctx context.Context) error { return h.Remove(ctx, hosttest.Dana(), "notice-board") }},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		recorded, goAway = nil, cancel
+		if err := step.do(ctx); err != nil || !slices.Equal(recorded, []string{step.action}) {
+			t.Errorf("%s: recorded %v, %v", step.action, recorded, err)
+		}
+		cancel()
 	}
 }
