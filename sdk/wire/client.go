@@ -104,12 +104,12 @@ func (c *Client) Start(ctx context.Context, r StartRequest) (capabilities []stri
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	id := c.broker.NextId()
-	go c.broker.AcceptAndServe(id, func(opts []grpc.ServerOption) *grpc.Server {
-		return newServicesServer(r, log, opts)
-	})
 	ctx, cancel := limit(ctx)
 	defer cancel()
+	id, err := c.serve(ctx, func(opts []grpc.ServerOption) *grpc.Server { return newServicesServer(r, log, opts) })
+	if err != nil {
+		return nil, err
+	}
 	res, err := c.lifecycle.Start(ctx, &pb.StartRequest{
 		HostBrokerId: id,
 		Database:     databaseToPB(r.Database),
@@ -122,6 +122,29 @@ func (c *Client) Start(ctx context.Context, r StartRequest) (capabilities []stri
 		return nil, fromStatus(ctx, err)
 	}
 	return res.GetCapabilities(), nil
+}
+
+// serve serves the host services until the client is closed. It waits until the
+// add-on was told where: a broker that begins only after a short life of the process
+// has ended writes to the standard error that it could not.
+func (c *Client) serve(ctx context.Context, server func([]grpc.ServerOption) *grpc.Server) (id uint32, err error) {
+	id = c.broker.NextId()
+	told, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.broker.AcceptAndServe(id, func(opts []grpc.ServerOption) *grpc.Server {
+			close(told)
+			return server(opts)
+		})
+	}()
+	select {
+	case <-told:
+		return id, nil
+	case <-ended:
+		return 0, apperr.Errorf(apperr.Unavailable, "The add-on has ended.")
+	case <-ctx.Done():
+		return 0, fromStatus(ctx, ctx.Err())
+	}
 }
 
 // Enablement is one biller that has the add-on.
