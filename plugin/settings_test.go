@@ -128,6 +128,30 @@ func (r *rig) refreshAfter(d time.Duration) {
 	r.Enable(northwind)
 }
 
+// TestRemindersToOthers: somebody with a sign-in is asked to sign in and add the
+// customer, somebody whom staff let in is called by the name they gave.
+func TestRemindersToOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		r.setAll(northwind, map[string]any{portal.SettingQuietFrom: int64(0), portal.SettingQuietTo: int64(0)})
+		r.registered("c1", elena)
+		if _, err := r.staffInviter().Send(t.Context(), "c2"); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("the offer is sent", func() bool { return r.status("c2") == "Sent" })
+		r.asks(r.invited("c3", treasurer))
+		tab, staff := r.office()
+		staff.press(tab.open(tabOf+"c3"), "Approve", "right", "payer").landed(tab, "c3").wants(200, "is on its way")
+		first := r.mail("access", jo, 1)
+		r.refreshAfter(3 * 24 * time.Hour)
+		if m := r.mail("add_reminder", elena, 1); linkOf(t, m) != "/sign-in" || !strings.Contains(m.Text, "press Add") {
+			t.Errorf("to a person with a sign-in:\n%s", m.Text)
+		}
+		if m := r.mail("access", jo, 2); !strings.Contains(m.Text, "Hello Jo Doe") || linkOf(t, m) != linkOf(t, first) {
+			t.Errorf("to who was let in:\n%s", m.Text)
+		}
+	})
+}
+
 func (r *rig) reminders(biller string) (n int) {
 	for _, m := range r.Host.Mails() {
 		if m.Kind == "reminder" && m.Biller == biller {

@@ -97,6 +97,18 @@ func TestAddPressedTwice(t *testing.T) {
 	})
 }
 
+// TestAgreementInTwoTabs: who signs up in one tab and signs in in another is the same
+// person.
+func TestAgreementInTwoTabs(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		b := r.browser(northwind)
+		p := b.press(b.press(b.open(r.invited("c1", elena)), "Sign Up", "email", elena, "password", secret), "Continue")
+		p = b.press(p, "Confirm my email", "code", codeOf(t, r.mail("confirmation", elena, 1))).wants(200, "Customer Portal User Agreement")
+		b.press(b.open("/sign-in"), "Sign in", "email", elena, "password", secret).wants(200, "Customer Portal User Agreement")
+		b.press(p, "I Accept").wants(200, "You owe")
+	})
+}
+
 // TestAgreementOfSomebodyElse: a page that was left open accepts and declines nothing
 // for whoever uses the browser now, signing up or signed in.
 func TestAgreementOfSomebodyElse(t *testing.T) {

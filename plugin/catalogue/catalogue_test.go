@@ -91,6 +91,8 @@ func TestLinks(t *testing.T) {
 		"international":   {text.Phone("+1 727"), `<a href="tel:+1727">+1 727</a>`},
 		"in brackets":     {text.Phone("(+1) 727"), `<a href="tel:+1727">(+1) 727</a>`},
 		"extension":       {text.Phone("555-0142 ext. 12"), `<a href="tel:5550142;ext=12">555-0142 ext. 12</a>`},
+		"a word before":   {text.Phone("Tel. (727) 555-0142"), `<a href="tel:7275550142">Tel. (727) 555-0142</a>`},
+		"and abroad":      {text.Phone("Office: +1 727 555 x4"), `<a href="tel:+1727555;ext=4">Office: +1 727 555 x4</a>`},
 		"mail":            {text.Mailto("a@b.example", ""), `<a href="mailto:a@b.example">a@b.example</a>`},
 		"mail with tail":  {text.Mailto("a@b.example?bcc=x", "Us"), `<a href="mailto:a@b.examplebcc=x">Us</a>`},
 		"own path":        {text.Link("/portal/x/", "<x>"), `<a href="/portal/x/">&lt;x&gt;</a>`},

@@ -2,8 +2,8 @@ package catalogue
 
 import (
 	"html/template"
+	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -42,22 +42,21 @@ func (t Text) Mailto(address, text string) template.HTML {
 	return anchor(MailURL(address), text)
 }
 
-// TelURL returns the tel: address of a number as people write it. Digits behind a
-// letter are an extension: "ext. 12".
+// extension is what follows a number: "ext. 12".
+var extension = regexp.MustCompile(`(?i)(?:\bextension|\bext|x)\.?\s*(\d{1,7})\s*$`)
+
+// TelURL returns the tel: address (RFC 3966) of a number as people write it, with a
+// word before it or an extension behind.
 func TelURL(number string) string {
-	extension := ""
-	if i := strings.IndexFunc(number, unicode.IsLetter); i >= 0 {
-		number, extension = number[:i], digits(number[i:])
+	ext := ""
+	if m := extension.FindStringSubmatchIndex(number); m != nil && digits(number[:m[0]]) != "" {
+		number, ext = number[:m[0]], ";ext="+number[m[2]:m[3]]
 	}
-	url := "tel:"
-	if strings.HasPrefix(strings.TrimLeft(number, " ("), "+") {
-		url += "+"
+	plus := ""
+	if i := strings.IndexAny(number, "+0123456789"); i >= 0 && number[i] == '+' {
+		plus = "+"
 	}
-	url += digits(number)
-	if extension != "" {
-		url += ";ext=" + extension
-	}
-	return url
+	return "tel:" + plus + digits(number) + ext
 }
 
 func digits(s string) string {

@@ -61,8 +61,8 @@ type Mail struct {
 	// they called themselves, which may be empty.
 	Asked bool
 	Name  string
-	// Started means of MailReminder that the person has begun to sign up; Quiet is
-	// when it must wait.
+	// Started means of MailReminder that a sign-up is under way; Quiet is when the
+	// mail must wait.
 	Started bool
 	Quiet   Reminders
 	// HasAccount means that the person signs in instead of signing up.
@@ -97,8 +97,12 @@ type MailSource struct {
 	SignUp     SignUp
 	Customer   Customer
 	HasAccount bool
-	Activity   Activity
-	Reset      Reset
+	// Settled means that whoever has the address needs no reminder: there is access
+	// already, or staff switched the sign-in off. Started tells of a sign-up under
+	// way; both are of MailReminder.
+	Settled, Started bool
+	Activity         Activity
+	Reset            Reset
 	// Proof is a sign-up without an invitation, Open what its address finds.
 	Proof Proof
 	Open  OpenCustomers
@@ -139,7 +143,7 @@ func (s *Service) MailFor(ctx context.Context, c Caller, ref MailRef) (Mail, err
 		return s.invitationMail(ctx, c, m, src.Invitation, now)
 	case MailReminder:
 		m.Asked, m.Name = src.Invitation.RequestID != "", src.Access.Name
-		return s.reminderMail(ctx, c, m, src.Invitation, now)
+		return s.reminderMail(ctx, c, m, src, now)
 	case MailConfirmation:
 		if src.Invitation.RequestID != "" {
 			m.CustomerID = "" // the platform knows of no such address of the customer

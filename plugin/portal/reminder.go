@@ -105,15 +105,18 @@ func (s InvitationState) Remindable() bool {
 // ReminderStore reminds of invitations.
 type ReminderStore interface {
 	// Remind adds the mail of each reminder that is due, once, and reports how many
-	// invitations it looked at, at most limit. Whoever has access already is not
-	// reminded, and not looked at again.
+	// invitations it looked at, at most limit. Whoever has access already, or was
+	// disabled, is not reminded, and not looked at again.
 	Remind(ctx context.Context, biller string, r Reminders, now time.Time, limit int) (int, error)
 }
 
-func (s *Service) reminderMail(ctx context.Context, c Caller, m Mail, inv Invitation, now time.Time) (Mail, error) {
-	if inv.Reminded != m.Ref.Seq || !inv.State.Remindable() {
+// reminderMail looks once more whether there is a need: the mail may have waited out
+// a quiet time.
+func (s *Service) reminderMail(ctx context.Context, c Caller, m Mail, src MailSource, now time.Time) (Mail, error) {
+	inv, set, n := src.Invitation, s.settings(ctx).Reminders, m.Ref.Seq
+	if n < 1 || n > MaxReminders || set.Days[n-1] == 0 || inv.Reminded != n || !inv.State.Remindable() || src.Settled {
 		return Mail{}, ErrStaleMail
 	}
-	m.Started, m.Quiet = inv.State == InvitationStarted, s.settings(ctx).Reminders
+	m.Started, m.Quiet = src.Started, set
 	return s.invitationMail(ctx, c, m, inv, now)
 }

@@ -125,6 +125,8 @@ type SignUpState struct {
 	// Open is set at StepAccept for a sign-up from the portal link, which has no
 	// confirmation of its own: the mailbox was proven before.
 	Open bool
+	// UserID is who signed up; set at StepAccept.
+	UserID string
 }
 
 // SignUpStore keeps registrations in progress.
@@ -229,13 +231,15 @@ func (s *Service) Register(ctx context.Context, c Caller, token, email, password
 // errors.Is finds ErrOtherEmail and the error of Passwords.Check in the answer.
 func (s *Service) checkRegistration(c Caller, link Link, email, password string) error {
 	inv, fields := link.Invitation, map[string]string{}
+	names := c.BillerName + " " + link.Customer.names()
 	var causes []error
 	if norm, err := s.NormalizeEmail(email); err != nil || norm != inv.EmailNorm {
+		names = c.BillerName + " " + link.Customer.Label() // what the page shows: others are not for everybody with the link
 		fields["email"] = "This invitation was sent to " + s.MaskEmail(inv.Email) +
 			". Use that address, or ask " + c.BillerName + " to invite another."
 		causes = append(causes, ErrOtherEmail)
 	}
-	if err := s.Passwords.Check(password, inv.EmailNorm, c.BillerName+" "+link.Customer.names()); err != nil {
+	if err := s.Passwords.Check(password, inv.EmailNorm, names); err != nil {
 		if !apperr.Is(err, apperr.Invalid) {
 			return err
 		}
@@ -341,6 +345,7 @@ func (s *Service) state(p Pending, handle string, now time.Time) SignUpState {
 		ExpiresAt:    p.SignUp.ExpiresAt,
 		CodeDead:     p.SignUp.Step == StepConfirm && p.SignUp.CodeDead(now),
 		Open:         p.SignUp.Step == StepAccept && p.SignUp.Seq == 0,
+		UserID:       p.SignUp.UserID,
 	}
 }
 

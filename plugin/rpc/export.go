@@ -29,8 +29,8 @@ agreements.jsonl                  versions of the agreement, with their text
 agreements_accepted.jsonl         who accepted which version, when and from where
 activity.jsonl                    what happened to sign-ins, by whom and from where
 
-A file that is missing would be empty. Passwords, sign-in sessions, links and what
-waits for a code or for its end within days are not in here.
+A file that is missing would be empty. Passwords, sign-in sessions, links, and
+changes that still wait for a code are not in here.
 `
 
 // Export returns the portal's export: a ZIP file with one file of JSON lines for

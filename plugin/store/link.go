@@ -46,6 +46,8 @@ func readLink(ctx context.Context, q querier, biller, invitationID string, now t
 type account struct {
 	// UserID is empty if nobody has the address.
 	UserID string `db:"id"`
+	// Disabled tells that staff switched the sign-in off.
+	Disabled bool `db:"disabled"`
 	// Granted tells of access to the customer, Accepted of any agreement accepted.
 	Granted  bool `db:"granted"`
 	Accepted bool `db:"accepted"`
@@ -57,6 +59,7 @@ func accountOf(ctx context.Context, q querier, biller, emailNorm, customerID str
 	_, err := get(ctx, q, &a, `
 		SELECT
 			u.id,
+			u.state = 'disabled' AS disabled,
 			EXISTS (
 				SELECT 1
 				FROM grants g

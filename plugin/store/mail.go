@@ -78,7 +78,13 @@ func (s *Store) MailSource(ctx context.Context, biller string, ref portal.MailRe
 	}
 	src.Customer = customer.customer()
 	a, err := accountOf(ctx, s.db.R, biller, src.Invitation.EmailNorm, src.Invitation.CustomerID)
-	src.HasAccount = a.UserID != ""
+	if err != nil {
+		return portal.MailSource{}, err
+	}
+	src.HasAccount, src.Settled = a.UserID != "", a.Granted || a.Disabled
+	if ref.Kind == portal.MailReminder {
+		_, src.Started, err = liveSignUp(ctx, s.db.R, biller, src.Invitation.ID, now)
+	}
 	return src, err
 }
 
@@ -147,10 +153,29 @@ func (s *Store) mailDone(ctx context.Context, biller string, ref portal.MailRef,
 	if err != nil {
 		return err
 	}
+	if err := endReminders(ctx, tx, biller, ref, e); err != nil {
+		return err
+	}
 	if err := refreshStatus(ctx, tx, biller, src.Customer.ID, entry.At); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// endReminders sends none to a mailbox that an invitation or a reminder did not
+// reach, even if its link is opened: somebody passed it on by hand.
+func endReminders(ctx context.Context, tx *sqlx.Tx, biller string, ref portal.MailRef, e portal.InvitationEvent) error {
+	if e != portal.InvitationMailFail || ref.Kind == portal.MailConfirmation {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, `
+		UPDATE invitations
+		SET reminded = $1
+		WHERE biller_id = $2 AND id = $3 AND generation = $4`,
+		portal.MaxReminders, biller, ref.ID, ref.Generation); err != nil {
+		return fmt.Errorf("end reminders: %w", err)
+	}
+	return nil
 }
 
 // moveMailed moves the invitation whose current generation was mailed.

@@ -10,7 +10,8 @@ import (
 	"github.com/billing-addons/customer-portal/plugin/portal"
 )
 
-// Remind implements portal.ReminderStore.
+// Remind implements portal.ReminderStore. The 2 of its statement is MaxReminders,
+// which the index invitations_remind has to name.
 func (s *Store) Remind(ctx context.Context, biller string, r portal.Reminders, now time.Time, limit int) (int, error) {
 	var due []struct {
 		ID         string `db:"id"`
@@ -73,7 +74,7 @@ func (s *Store) remind(ctx context.Context, biller, customerID, id string, r por
 	if err != nil {
 		return err
 	}
-	if a.Granted {
+	if a.Granted || a.Disabled {
 		n = portal.MaxReminders
 	} else if err := enqueueMail(ctx, tx, biller, portal.MailRef{Kind: portal.MailReminder, ID: inv.ID, Generation: inv.Generation, Seq: n}, now); err != nil {
 		return err

@@ -40,6 +40,14 @@ func (w *world) wantReminders(tb testing.TB, want int) (last portal.Mail) {
 	return last
 }
 
+// disabled has staff switch off whoever has access to the customer.
+func (w *world) disabled(tb testing.TB, customerID string) {
+	tb.Helper()
+	view, err := w.Service.Customer(tb.Context(), w.caller, customerID)
+	must(tb, err)
+	must(tb, w.SetPersonState(tb.Context(), w.caller, customerID, view.People[0].UserID, portal.UserDisabled))
+}
+
 const oneDay = 24 * time.Hour
 
 // TestReminderKeepsTheLink: on day 3 and day 7, twice at most, with the link of
@@ -69,7 +77,7 @@ func TestReminderKeepsTheLink(t *testing.T) {
 		handle := w.registered(t, link, "c1")
 		w.take(t)
 		w.refresh(t, 4*oneDay)
-		if second := w.wantReminders(t, 1); token(second) != link || !second.Started || second.Ref.Seq != 2 {
+		if second := w.wantReminders(t, 1); token(second) != link || second.Started || second.Ref.Seq != 2 {
 			t.Errorf("second = %+v, want the link %s", second, link)
 		}
 		w.refresh(t, 3*oneDay)
@@ -120,6 +128,44 @@ func TestRemindersStop(t *testing.T) {
 			_, err := w.db.W.Exec(`UPDATE invitations SET state = 'complained' WHERE biller_id = 'north'`)
 			must(t, err)
 		},
+		"never went out, passed on by hand": func(t *testing.T, w *world) {
+			_, err := w.Invite(t.Context(), w.caller, "c1")
+			must(t, err)
+			w.refuse = "No such mailbox."
+			w.deliver(t)
+			w.refuse = ""
+			link, err := w.Service.Link(t.Context(), w.caller, "c1")
+			must(t, err)
+			_, err = w.Open(t.Context(), public(w.caller), lastPart.FindString(link), "", "")
+			must(t, err)
+		},
+		"a reminder was refused": func(t *testing.T, w *world) {
+			w.invited(t, "c1")
+			w.refuse = "No such mailbox."
+			w.refresh(t, 3*oneDay)
+			w.deliver(t)
+			w.refuse = ""
+		},
+		"disabled by staff": func(t *testing.T, w *world) {
+			w.signedUp(t, "c1")
+			_, err := w.Invite(t.Context(), w.caller, "c2")
+			must(t, err)
+			w.deliver(t)
+			w.disabled(t, "c1")
+		},
+		"disabled while the mail waited": func(t *testing.T, w *world) {
+			w.signedUp(t, "c1")
+			_, err := w.Invite(t.Context(), w.caller, "c2")
+			must(t, err)
+			w.deliver(t)
+			w.refresh(t, 3*oneDay)
+			w.disabled(t, "c1")
+		},
+		"switched off while the mail waited": func(t *testing.T, w *world) {
+			w.invited(t, "c1")
+			w.refresh(t, 3*oneDay)
+			w.Settings = func(context.Context) portal.Settings { return portal.Settings{} }
+		},
 		"switched off": func(t *testing.T, w *world) {
 			w.Settings = func(context.Context) portal.Settings {
 				set := portal.DefaultSettings()
@@ -149,7 +195,22 @@ func TestRemindersStop(t *testing.T) {
 	}
 }
 
-// TestRemindersBeginAnew with the next sending, and reach requesters too.
+// TestReminderOfASignUpUnderWay says so; one that ran out does not count.
+func TestReminderOfASignUpUnderWay(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		link := w.invited(t, "c1")
+		w.clock.Add(3*oneDay - time.Hour)
+		w.registered(t, link, "c1")
+		w.take(t)
+		w.refresh(t, time.Hour)
+		if m := w.wantReminders(t, 1); !m.Started {
+			t.Errorf("reminder = %+v", m)
+		}
+	})
+}
+
+// TestRemindersBeginAnew with the next sending.
 func TestRemindersBeginAnew(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {

@@ -77,7 +77,7 @@ type accepting struct {
 	key string
 }
 
-// holderKey is the key of a sign-up or a person; it tells nothing of the id.
+// holderKey is the key of a person; it tells nothing of the id.
 func holderKey(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:8])
@@ -86,8 +86,7 @@ func holderKey(id string) string {
 // drawnFor reports whether a form was drawn for whom it is about now: not if somebody
 // else signed in or up in another window.
 func (h accepting) drawnFor(f *web.Form) bool {
-	key := f.Text("holder")
-	return key == "" || key == h.key
+	return f.Text("holder") == h.key
 }
 
 // holder finds who may accept now: the confirmed sign-up of this browser, else a
@@ -101,7 +100,7 @@ func (v *visit) holder() (h accepting, done bool, err error) {
 		if state.Open {
 			way = v.openStep(5)
 		}
-		return accepting{portal.Holder{Handle: v.cookie(cookieSignUp)}, way, holderKey(state.ID)}, false, nil
+		return accepting{portal.Holder{Handle: v.cookie(cookieSignUp)}, way, holderKey(state.UserID)}, false, nil
 	case err == nil:
 		return h, true, v.redirect(stepPath(state.Step))
 	case !errors.Is(err, portal.ErrSignUpEnded):

@@ -185,8 +185,13 @@ func (v *visit) stuck(view portal.CustomerView, now time.Time) *notice {
 	if view.Status == portal.StatusNoEmail && view.Customer.Email != "" {
 		n.Text = v.T("error.customer.bademail")
 	}
-	if inv := view.Invitation; view.Status == portal.StatusRevoked && inv != nil && inv.EmailNorm != view.Customer.EmailNorm {
-		n.Text = v.T("stuck.moved", "Old", inv.Email, "Email", view.Customer.Email)
+	if inv := view.Invitation; view.Status == portal.StatusRevoked && inv != nil {
+		switch {
+		case inv.State != portal.InvitationRevoked:
+			n.Text = v.T("stuck.left")
+		case inv.Email != "" && view.Customer.EmailNorm != "" && inv.EmailNorm != view.Customer.EmailNorm:
+			n.Text = v.T("stuck.moved", "Old", inv.Email, "Email", view.Customer.Email)
+		}
 	}
 	switch view.Status {
 	case portal.StatusQueued, portal.StatusSent, portal.StatusDelivered, portal.StatusBounced, portal.StatusExpired, portal.StatusAwaitingConfirmation:

@@ -120,6 +120,9 @@ func (v *visit) securityNotice(recent []portal.Activity) string {
 		"ended": portal.ActionSessionEnded, "others": portal.ActionSessionEnded,
 		"password": portal.ActionPasswordChanged, "email": portal.ActionAddressChanged,
 	}[q.Get("notice")]
+	if q.Get("notice") == "others" && q.Get("n") == "0" {
+		return v.N("security.others", 0)
+	}
 	if !slices.ContainsFunc(recent, func(a portal.Activity) bool { return a.Action == did && v.justNow(a.At) }) {
 		return ""
 	}
