@@ -52,7 +52,7 @@ func (h *Host) Purge(ctx context.Context, staff addon.Staff, o addon.PurgeOrder)
 		return err
 	}
 	h.purges.nudge()
-	return h.record(ctx, staff, o.AddonID, "addon.purge_ordered", "")
+	return h.record(context.WithoutCancel(ctx), staff, o.AddonID, "addon.purge_ordered", "")
 }
 
 // nameOf returns the name that people know an add-on by; its id if nobody offers

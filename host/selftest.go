@@ -22,6 +22,9 @@ import (
 // pages or without billers has nothing to be asked for. A version that wants the
 // address of another add-on fails.
 func (h *Host) selfTest(ctx context.Context, c *wire.Client, pkg *pack.Package) error {
+	if err := h.shelf.refresh(ctx); err != nil {
+		return err
+	}
 	if err := h.shelf.addressFree(pkg.Manifest); err != nil {
 		return err
 	}

@@ -64,6 +64,10 @@ func TestWhatIsDoneIsRecorded(t *testing.T) {
 			return h.SaveSettings(ctx, hosttest.Dana(), "notice-board", addon.SettingsChange{Values: map[string]any{"heading": "News"}})
 		}},
 		{"addon.removed", func(ctx context.Context) error { return h.Remove(ctx, hosttest.Dana(), "notice-board") }},
+		{"addon.purge_ordered", func(ctx context.Context) error {
+			mustDo(t, h.TookOut(t.Context(), hosttest.Dana(), "notice-board"))
+			return h.Purge(ctx, hosttest.Dana(), addon.PurgeOrder{AddonID: "notice-board", Name: "Notice Board"})
+		}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		recorded, goAway = nil, cancel

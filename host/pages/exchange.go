@@ -108,15 +108,15 @@ func (h *Handler) pass(r *http.Request, t target, out wire.PageRequest, judge be
 
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	patience := time.AfterFunc(h.HeadTimeout, func() { cancel(errSlow) })
+	patience := time.AfterFunc(h.HeadTimeout, func() { cancel(whoIsSlow(out.Request.Body)) })
 	defer patience.Stop()
 	g := &gate{begin: o.begins(judge), patience: patience, idle: h.IdleTimeout}
 	err = h.Client.Serve(ctx, id, out, g.open)
 	switch {
 	case err == nil && !g.begun():
 		err = apperr.Errorf(apperr.Internal, "add-on answered nothing")
-	case err != nil && context.Cause(ctx) == errSlow:
-		err = errSlow
+	case err != nil && (context.Cause(ctx) == errSlow || isUnsent(context.Cause(ctx))):
+		err = context.Cause(ctx)
 	}
 	return g.begun(), err
 }

@@ -98,14 +98,20 @@ func (h *Handler) byID(id string) (Addon, bool) {
 	return Addon{}, false
 }
 
-// byPrefix returns the active add-on with the prefix of public pages.
-func (h *Handler) byPrefix(prefix string) (Addon, bool) {
+// byPrefix returns the active add-on with the prefix of public pages. If two claim
+// it, neither has it: one of them may want the other's customers.
+func (h *Handler) byPrefix(prefix string) (found Addon, ok bool) {
 	for _, a := range h.Addons.Active() {
-		if prefix != "" && a.Manifest.Pages.Public.Prefix == prefix {
-			return a, true
+		if prefix == "" || a.Manifest.Pages.Public.Prefix != prefix {
+			continue
 		}
+		if ok {
+			h.Log.Error("two add-ons claim one address, neither answers", "prefix", prefix, "addons", []string{found.Manifest.ID, a.Manifest.ID})
+			return Addon{}, false
+		}
+		found, ok = a, true
 	}
-	return Addon{}, false
+	return found, ok
 }
 
 func shortDigest(a Addon) string { return short(a.Digest) }

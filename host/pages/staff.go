@@ -121,7 +121,7 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 	switch {
 	case isUnsent(err) && !begun:
 		h.staffFailed(w, outlasting(r), t, err)
-	case r.Context().Err() != nil:
+	case err != nil && r.Context().Err() != nil:
 		h.Log.DebugContext(r.Context(), "browser went away")
 	case err != nil && begun && answer.html == nil:
 		h.logFailure(r, t, err)
@@ -129,7 +129,7 @@ func (h *Handler) serveStaff(w http.ResponseWriter, r *http.Request, t target, p
 	case err != nil:
 		h.staffFailed(w, r, t, err)
 	case answer.html != nil:
-		h.drawStaff(w, r, t, answer, title)
+		h.drawStaff(w, outlasting(r), t, answer, title) // it may have come before the end of a body that is late
 	}
 }
 

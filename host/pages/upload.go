@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/billing-addons/customer-portal/sdk/wire"
@@ -38,15 +39,30 @@ func outlasting(r *http.Request) *http.Request {
 }
 
 // upload is the body of a request as its sender sends it.
-type upload struct{ io.ReadCloser }
+type upload struct {
+	io.ReadCloser
+	// waits tells that a Read waits for the sender.
+	waits atomic.Bool
+}
 
 // Read implements io.Reader.
-func (u upload) Read(p []byte) (int, error) {
+func (u *upload) Read(p []byte) (int, error) {
+	u.waits.Store(true)
 	n, err := u.ReadCloser.Read(p)
+	u.waits.Store(false)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = &unsent{err}
 	}
 	return n, err
+}
+
+// whoIsSlow blames the sender of a body of which the rest is awaited; the add-on
+// otherwise.
+func whoIsSlow(body io.ReadCloser) error {
+	if u, ok := body.(*upload); ok && u.waits.Load() {
+		return &unsent{errors.New("the rest is late")}
+	}
+	return errSlow
 }
 
 // readAhead waits for the beginning of the request's body: who sends it slowly, or
@@ -61,7 +77,7 @@ func (h *Handler) readAhead(p wire.PageRequest) (more bool, err error) {
 		patience := time.AfterFunc(h.HeadTimeout, p.StopBody)
 		defer patience.Stop()
 	}
-	body := upload{r.Body}
+	body := &upload{ReadCloser: r.Body}
 	first, err := io.ReadAll(io.LimitReader(body, bodyAhead))
 	if err != nil {
 		return false, err
@@ -73,7 +89,7 @@ func (h *Handler) readAhead(p wire.PageRequest) (more bool, err error) {
 		r.ContentLength, r.Body = int64(len(first)), io.NopCloser(bytes.NewReader(first))
 		return false, nil
 	}
-	r.Body = upload{struct {
+	r.Body = &upload{ReadCloser: struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(first), body), body}}

@@ -171,12 +171,83 @@ func TestBusyAddonsFillNoLog(t *testing.T) {
 	}
 }
 
+// untilLate takes the body as wire.PagesClient does: it is given up at the end of the
+// call, and only then the call returns.
+func untilLate(ctx context.Context, _ string, p wire.PageRequest, _ wire.OnHead) error {
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(io.Discard, p.Request.Body) // it never comes whole
+	}()
+	<-ctx.Done()
+	p.StopBody()
+	<-read
+	return context.Cause(ctx)
+}
+
 // TestSlowSendersAreTold: who does not send the rest in time gets an answer that says
 // so, on both surfaces.
 func TestSlowSendersAreTold(t *testing.T) {
 	t.Parallel()
 	h, _ := MustHandler(t, echo, dana("staff:invite"), func(c *pages.Config) {
 		c.HeadTimeout = 50 * time.Millisecond
+		c.BaseURL, c.PortalBaseURL = "http://x.example", "http://x.example"
+	})
+	large, _ := MustHandler(t, untilLate, dana("staff:invite"), func(c *pages.Config) {
+		c.HeadTimeout = 50 * time.Millisecond
+		c.BaseURL, c.PortalBaseURL = "http://x.example", "http://x.example"
+	})
+	for _, tt := range []struct {
+		path       string
+		handler    http.Handler
+		sent, said int
+	}{
+		{"/portal/northwind/send", h.Public(), 4, 100}, {"/admin/addons/demo/x", h.Staff(), 4, 100},
+		{"/portal/northwind/send", large.Public(), 80 << 10, 100 << 10}, {"/admin/addons/demo/x", large.Staff(), 80 << 10, 100 << 10},
+	} {
+		path, handler := tt.path, tt.handler
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x.example\r\nContent-Length: %d\r\n\r\n%s", path, tt.said, strings.Repeat("x", tt.sent)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(got.Body)
+		if got.StatusCode != 400 || err != nil || !strings.Contains(string(body), "did not arrive") {
+			t.Errorf("%s, %d of %d bytes: %d, %v\n%s", path, tt.sent, tt.said, got.StatusCode, err, body)
+		}
+		if err := got.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestAnswerBeforeALateBody: what the add-on said while the rest of the body was
+// awaited is shown, on both surfaces.
+func TestAnswerBeforeALateBody(t *testing.T) {
+	t.Parallel()
+	early := func(ctx context.Context, id string, p wire.PageRequest, onHead wire.OnHead) error {
+		w, err := onHead(422, http.Header{"Content-Type": {"text/html"}})
+		if err == nil {
+			_, err = io.WriteString(w, "<p>too many lines</p>")
+		}
+		if err != nil {
+			return err
+		}
+		stop, cancel := context.WithCancel(ctx)
+		cancel()
+		_ = untilLate(stop, id, p, onHead) // the answer is complete
+		return nil
+	}
+	h, _ := MustHandler(t, early, dana("staff:invite"), func(c *pages.Config) {
 		c.BaseURL, c.PortalBaseURL = "http://x.example", "http://x.example"
 	})
 	for path, handler := range map[string]http.Handler{"/portal/northwind/send": h.Public(), "/admin/addons/demo/x": h.Staff()} {
@@ -187,7 +258,7 @@ func TestSlowSendersAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x.example\r\nContent-Length: 100\r\n\r\nhalf", path); err != nil {
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x.example\r\nContent-Length: 102400\r\n\r\n%s", path, strings.Repeat("x", 80<<10)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -195,11 +266,27 @@ func TestSlowSendersAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(got.Body)
-		if got.StatusCode != 400 || err != nil || !strings.Contains(string(body), "did not arrive") {
+		if got.StatusCode != 422 || err != nil || !strings.Contains(string(body), "too many lines") {
 			t.Errorf("%s: %d, %v\n%s", path, got.StatusCode, err, body)
 		}
 		if err := got.Body.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestTwoAddonsWithOneAddress: neither answers there.
+func TestTwoAddonsWithOneAddress(t *testing.T) {
+	t.Parallel()
+	second := demo(t)
+	other := *second.Manifest
+	other.ID, second.Manifest = "another", &other
+	for n, list := range map[int]addons{204: {demo(t)}, 404: {second, demo(t)}} {
+		h, _ := MustHandler(t, echo, func(c *pages.Config) { c.Addons = list })
+		w := httptest.NewRecorder()
+		h.Public().ServeHTTP(w, httptest.NewRequest(http.MethodGet, portalOrigin+"/portal/northwind/", nil))
+		if w.Code != n {
+			t.Errorf("%d add-ons: %d", len(list), w.Code)
 		}
 	}
 }
