@@ -21,8 +21,9 @@ import (
 //
 // PermissionDenied without the ability addons:install, or if the operator has to
 // approve the add-on first; NotFound if it is not offered; Conflict while its data
-// is being deleted, or if another add-on has the address of its public pages; Invalid for a permission the manifest does not name. Installing
-// what is installed is no error.
+// is being deleted, or if another add-on has the address of its public pages;
+// Invalid for a permission the manifest does not name. Installing what is installed
+// is no error.
 func (h *Host) Install(ctx context.Context, staff addon.Staff, addonID string, permissions []string) error {
 	return h.install(ctx, staff, addonID, "", permissions)
 }

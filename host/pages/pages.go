@@ -133,7 +133,7 @@ type Config struct {
 	MaxBody int64
 	// MaxConcurrent is how many requests one add-on answers at a time; 0 means 64. A
 	// request counts once the first 64 KiB of its body are here; at most half are
-	// larger ones that are still being sent.
+	// larger ones, until they are answered.
 	MaxConcurrent int
 	// MaxPerBiller is how many of them may be for one biller; 0 means a quarter of
 	// MaxConcurrent, at least one. No biller keeps the others waiting.

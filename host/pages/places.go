@@ -1,8 +1,9 @@
 package pages
 
 // place is what requests take places of: an add-on as a whole, or, with a
-// biller, the part of it that one biller may take. Half of each is for requests
-// whose body is still being sent: their senders have time.
+// biller, the part of it that one biller may take. At most half of each is for
+// requests whose body was not here whole, until they are answered: their senders
+// have time.
 type place struct {
 	addonID, biller string
 	sending         bool

@@ -21,7 +21,7 @@ var (
 	ErrShort      = refuse("Use at least 12 characters. A few words in a row are easy to remember.")
 	ErrLong       = refuse("Use at most 128 characters.")
 	ErrEmail      = refuse("Choose a password that is more than your email address.")
-	ErrName       = refuse("Choose a password that is more than the name of the company or of this portal.")
+	ErrName       = refuse("Choose a password that is more than the name of the company, of this portal, or yours.")
 	ErrBreached   = refuse("This password is on lists that attackers try first. Choose another.")
 	ErrWeak       = refuse("This password is easy to guess. Make it longer, or use a few words that do not belong together.")
 )
