@@ -63,9 +63,10 @@ func TestAdditionalFieldsHaveNoEffect(t *testing.T) {
 	if got := r.status("c1"); got == "Registered" {
 		t.Fatal("registered without a code")
 	}
-	post("/sign-up/confirm", url.Values{"code": {codeOf(t, r.mail("confirmation", elena, 1))}}).wants(200, "I Accept")
+	agreement := post("/sign-up/confirm", url.Values{"code": {codeOf(t, r.mail("confirmation", elena, 1))}}).wants(200, "I Accept")
 	b.open("/").wants(200, "Sign in")
-	post("/sign-up/agreement", url.Values{"version": {"1"}}).wants(200, "You owe")
+	post("/sign-up/agreement", url.Values{"version": {"1"}}).wants(409, "I Accept")
+	post("/sign-up/agreement", url.Values{"version": {"1"}, "holder": {attr(agreement.input("holder"), "value")}}).wants(200, "You owe")
 	before := map[string]string{"c1": "Registered", "c2": "Not invited", "c3": "Not invited", "c4": "No email"}
 	statuses := func() map[string]string {
 		all := map[string]string{}
