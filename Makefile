@@ -64,9 +64,10 @@ lint: tools
 		{ if grep -q "fetching vulnerabilities" <<<"$$out"; then echo "govulncheck: its database is out of reach, skipped"; else echo "$$out"; exit 1; fi; }
 
 ## test: the gate. Both databases, a real browser, the race detector; but for SQLite's own code, translated from C, which it
-## slows twentyfold and which shares no memory of ours.
+## slows twentyfold and which shares no memory of ours. Packages wait for processes and browsers a good part of their time: three
+## at once keep two cores busy.
 test: test-deps npm
-	go run ./sdk/sqldb/dbtest/testpg -- go test -race -gcflags=modernc.org/sqlite/lib=-race=false -timeout 15m $(PACKAGES)
+	go run ./sdk/sqldb/dbtest/testpg -- go test -race -gcflags=modernc.org/sqlite/lib=-race=false -p 3 -timeout 15m $(PACKAGES)
 
 ## proof: the large loads; it prints the figures that docs/proof.md holds.
 proof: test-deps

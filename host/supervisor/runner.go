@@ -24,7 +24,7 @@ const (
 	lifelineFD = 3
 	// lastWords is how long output may still arrive after the process ended: what
 	// it wrote is there by then, but a busy machine may take long to read it.
-	lastWords = 2 * time.Second
+	lastWords = time.Second
 )
 
 // child runs one add-on process for go-plugin. go-plugin sees the first line of
